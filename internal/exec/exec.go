@@ -1,0 +1,324 @@
+// Package exec runs a program and keeps its last words.
+//
+// # Concepts
+//
+// A [Cmd] is a program with its arguments, what is added to its environment,
+// and where its output goes. A [Runner] runs it; [OS] is the real one, and a
+// test may put a scripted one in its place.
+//
+// A program that fails says why on standard error, at the end. Run keeps the
+// last lines of it and hands them over with the error, an [ExitError], so that
+// a person reads the tool's own words; while all goes well, nobody hears the
+// tool. What succeeded with a complaint can be found in [Result.Stderr].
+//
+// No child outlives the program: each gets a process group of its own, which
+// is killed as a whole when the context ends, and the kernel kills the child
+// when the program itself dies, whatever ended it.
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	osexec "os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Cmd is one run of a program.
+type Cmd struct {
+	// Args is the program's name, looked up in PATH, and its arguments.
+	// Secrets have no place in it: everybody on the machine can read them.
+	Args []string
+
+	// Env holds NAME=VALUE pairs that are added to the program's
+	// environment, which is otherwise our own; the last one of a name counts.
+	// A bare NAME takes the variable away.
+	Env []string
+
+	// Dir is where the program runs; empty means here.
+	Dir string
+
+	// Stdout receives standard output as it comes; nil means that it is kept
+	// in Result.Stdout, where only the last of a long output remains.
+	// An error of its Write ends the program.
+	Stdout io.Writer
+
+	// Package names the Debian package that brings the program, for the
+	// error that is given when it is missing.
+	Package string
+}
+
+// Result is what a program left behind, besides its output.
+type Result struct {
+	// Status is the exit status; 128 + the signal's number when a signal
+	// ended it, as a shell counts.
+	Status int
+
+	// Stdout and Stderr are the last lines, at most [LastWords] bytes.
+	Stdout, Stderr string
+}
+
+// LastWords is how many bytes of a program's output are kept: some 40 lines.
+const LastWords = 4096
+
+// Runner runs programs.
+type Runner interface {
+	// Run runs a program to its end. A status other than 0 is an
+	// *ExitError, a program that is not there a *MissingError; a context
+	// that ended is reported by its cause. The Result is filled in as far as
+	// it is known, in each case.
+	Run(ctx context.Context, cmd Cmd) (Result, error)
+}
+
+// ExitError says that a program ran and did not end with status 0.
+type ExitError struct {
+	Program string
+	Result
+}
+
+// Error gives the status only; the last words go to the person on lines of
+// their own.
+func (e *ExitError) Error() string {
+	if e.Status > 128 {
+		return fmt.Sprintf("%s was killed: %s", e.Program, syscall.Signal(e.Status-128))
+	}
+	return fmt.Sprintf("%s exited with code: %d", e.Program, e.Status)
+}
+
+// MissingError says that a program is not installed.
+type MissingError struct{ Program, Package string }
+
+func (e *MissingError) Error() string {
+	if e.Package == "" {
+		return fmt.Sprintf("%s: there is no such program in PATH", e.Program)
+	}
+	return fmt.Sprintf("%s is not installed: apt-get install %s", e.Program, e.Package)
+}
+
+// OS runs programs on this machine.
+type OS struct{}
+
+// DefaultPath is where programs are looked for when PATH is not set, as in
+// an empty environment: where Debian's root finds them.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// grace is how long a program may take to end by itself after SIGTERM.
+const grace = time.Second
+
+// drain is how long the rest of a program's output may take to be read once
+// the program is gone. Only a stray grandchild that holds the pipe open, or a
+// disk that stands still, takes that long, and then it is an error.
+const drain = time.Minute
+
+// Run implements [Runner].
+func (OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
+	if err := context.Cause(ctx); err != nil {
+		return Result{Status: -1}, err
+	}
+	env := environment(os.Environ(), cmd.Env)
+	path, err := lookPath(cmd.Args[0], env)
+	if err != nil {
+		return Result{Status: -1}, &MissingError{Program: cmd.Args[0], Package: cmd.Package}
+	}
+	var stdout, stderr tail
+	c := osexec.CommandContext(ctx, path, cmd.Args[1:]...)
+	c.Args[0] = cmd.Args[0]
+	c.Env, c.Dir = env, cmd.Dir
+	c.Stdout, c.Stderr = &stdout, &stderr
+	var sink *sink
+	if cmd.Stdout != nil {
+		sink = newSink(cmd.Stdout)
+		c.Stdout = sink
+	}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	var end ending
+	c.Cancel = func() error { return end.begin(c.Process.Pid) }
+	c.WaitDelay = drain
+
+	// The kernel sends Pdeathsig when the *thread* that started the child
+	// ends, so the thread must be ours until the child is gone.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := c.Start(); err != nil {
+		return Result{Status: -1}, fmt.Errorf("%s: %w", cmd.Args[0], err)
+	}
+	if sink != nil {
+		sink.onError = func() { _ = end.begin(c.Process.Pid) }
+		close(sink.ready)
+	}
+	err = c.Wait()
+	end.over()
+	// Grandchildren that are still there hold nothing of value: the program
+	// that started them is gone.
+	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+
+	result := Result{Status: status(c.ProcessState), Stdout: stdout.String(), Stderr: stderr.String()}
+	if cause := context.Cause(ctx); cause != nil {
+		return result, cause
+	}
+	if sink != nil && sink.err != nil {
+		return result, sink.err
+	}
+	if result.Status != 0 {
+		return result, &ExitError{Program: cmd.Args[0], Result: result}
+	}
+	return result, err
+}
+
+// ending is how a program is made to end: asked first, then made to.
+type ending struct {
+	mu    sync.Mutex
+	timer *time.Timer
+	done  bool
+}
+
+// begin asks the process group of pid to end, and makes it end if it has not
+// done so after the grace.
+func (e *ending) begin(pid int) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done {
+		return os.ErrProcessDone
+	}
+	if e.timer == nil {
+		e.timer = time.AfterFunc(grace, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			if !e.done {
+				_ = syscall.Kill(-pid, syscall.SIGKILL)
+			}
+		})
+	}
+	if err := syscall.Kill(-pid, syscall.SIGTERM); !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return os.ErrProcessDone
+}
+
+// over says that the program was waited for: its number may be another's now.
+func (e *ending) over() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.done = true
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+func status(state *os.ProcessState) int {
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return state.ExitCode()
+}
+
+// environment applies changes to base. Some programs misread a name that
+// stands twice, so each name stands once.
+func environment(base, changes []string) []string {
+	env := slices.Clone(base)
+	if _, ok := lookup(env, "PATH"); !ok {
+		env = append(env, "PATH="+DefaultPath)
+	}
+	for _, change := range changes {
+		name, _, set := strings.Cut(change, "=")
+		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
+		if set {
+			env = append(env, change)
+		}
+	}
+	return env
+}
+
+func lookup(env []string, name string) (string, bool) {
+	for _, pair := range slices.Backward(env) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok && value != "" {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// lookPath finds a program in the PATH of env. A relative entry of PATH is
+// passed over: a backup run as root has no business in the folder of the day.
+func lookPath(program string, env []string) (string, error) {
+	if strings.Contains(program, "/") {
+		return program, executable(program)
+	}
+	path, _ := lookup(env, "PATH")
+	for _, dir := range strings.Split(path, ":") {
+		if !strings.HasPrefix(dir, "/") {
+			continue
+		}
+		if name := dir + "/" + program; executable(name) == nil {
+			return name, nil
+		}
+	}
+	return "", os.ErrNotExist
+}
+
+func executable(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return os.ErrPermission
+	}
+	return nil
+}
+
+// tail keeps the last bytes of what is written to it.
+type tail struct{ kept []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if len(t.kept) > 2*LastWords {
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-LastWords:]...)
+	}
+	return len(p), nil
+}
+
+// String gives whole lines only, unless there is but one.
+func (t *tail) String() string {
+	s := string(t.kept)
+	if len(s) > LastWords {
+		s = s[len(s)-LastWords:]
+		if _, rest, ok := strings.Cut(s, "\n"); ok && rest != "" {
+			s = rest
+		}
+	}
+	return strings.TrimRight(s, "\n")
+}
+
+// sink passes output on until it cannot be written any more, and then ends
+// the program, which would else go on for hours for nobody.
+type sink struct {
+	w       io.Writer
+	err     error
+	ready   chan struct{} // closed when onError is set
+	onError func()
+}
+
+func newSink(w io.Writer) *sink { return &sink{w: w, ready: make(chan struct{})} }
+
+func (s *sink) Write(p []byte) (int, error) {
+	if s.err == nil {
+		var n int
+		n, s.err = s.w.Write(p)
+		if s.err == nil {
+			return n, nil
+		}
+		<-s.ready
+		s.onError()
+	}
+	// Swallowed while the program ends, so that it is not SIGPIPE that ends
+	// it and hides the reason.
+	return len(p), nil
+}
