@@ -211,3 +211,10 @@ func parseMetadata(r io.Reader) (Metadata, error) {
 	}
 	return m, nil
 }
+
+// OfSession tells whether a name in DataDir belongs to the session of the
+// time t.
+func OfSession(name string, t time.Time) bool {
+	_, at, ok := parseName(name)
+	return ok && at.Equal(t)
+}

@@ -1,0 +1,158 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"btw-backup/internal/destination"
+	"btw-backup/internal/durable"
+	"btw-backup/internal/lock"
+	"btw-backup/internal/syncstate"
+)
+
+// Place is a destination that is locked and recovered, for a run to write to.
+type Place struct {
+	run   *Run
+	Dst   string // as destination.Clean returns it
+	Dir   string // where it lies
+	owner *Owner
+
+	held     *lock.Lock
+	contents destination.Contents
+}
+
+// Open opens the destination dst, and makes it if it is missing. A
+// destination that is open in this run already is returned as it is. What
+// the run makes there is given to owner, if that is not nil.
+func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error) {
+	clean, err := destination.Clean(dst)
+	if err != nil {
+		return nil, &Refusal{err.Error()}
+	}
+	if p := r.places[clean]; p != nil {
+		if owner != nil {
+			p.owner = owner
+		}
+		return p, nil
+	}
+	if err := r.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.checkInside(clean); err != nil {
+		return nil, err
+	}
+	dir := r.path(clean)
+	made, err := durable.MkdirAll(r.FS, r.general.RootPath, dir)
+	if err != nil {
+		return nil, err
+	}
+	if owner != nil {
+		for _, name := range made {
+			if err := r.FS.Lchown(name, owner.UID, owner.GID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r.take(ctx, clean, owner, r.wait())
+}
+
+// take locks and recovers a destination that is there.
+func (r *Run) take(ctx context.Context, dst string, owner *Owner, wait lock.Waiter) (_ *Place, err error) {
+	p := &Place{run: r, Dst: dst, Dir: r.path(dst), owner: owner}
+	p.held, err = r.Locker.Dir(ctx, p.Dir, wait)
+	if errors.Is(err, errors.ErrUnsupported) {
+		// Some network file systems have no locks: a file of the config
+		// directory stands in.
+		p.held, err = r.lockFile(ctx, strings.ReplaceAll(dst, "/", "\\"), wait)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.recover(ctx); err != nil {
+		return nil, errors.Join(err, p.held.Release())
+	}
+	r.places[dst] = p
+	return p, nil
+}
+
+// checkInside refuses a destination that a symbolic link leads out of
+// ROOT_PATH.
+func (r *Run) checkInside(dst string) error {
+	root, err := durable.Resolve(r.FS, r.general.RootPath)
+	if err != nil {
+		return err
+	}
+	dir, err := durable.Resolve(r.FS, r.path(dst))
+	if err != nil {
+		return err
+	}
+	if inside, err := durable.Within(r.FS, dir, root); err != nil || !inside {
+		return join(err, Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir))
+	}
+	return nil
+}
+
+// close removes what the run left under temporary names, and lets go of the
+// destination.
+func (p *Place) close() error {
+	delete(p.run.places, p.Dst)
+	return errors.Join(p.removeTemps(), p.held.Release())
+}
+
+// rescan looks at the destination again, after a change.
+func (p *Place) rescan() (err error) {
+	p.contents, err = destination.Scan(p.run.FS, p.Dir, p.Dst)
+	return err
+}
+
+// Latest returns the newest backup of a kind.
+func (p *Place) Latest(kind destination.Kind) (destination.Backup, bool) {
+	return p.contents.Newest(kind)
+}
+
+// HasState tells whether any backup is there.
+func (p *Place) HasState() bool { return len(p.contents.Backups) > 0 }
+
+// longestWait is how long a run waits for the second that the newest backup
+// bears to be over. A clock that is further behind was set back.
+const longestWait = 5 * time.Second
+
+// nextTime decides on the time that a new state bears: this second, if it is
+// later than that of every other.
+func (p *Place) nextTime(ctx context.Context) (time.Time, error) {
+	clock := p.run.Clock
+	now := clock.Now().UTC()
+	first := p.contents.Latest().Add(time.Second)
+	if !now.Before(first) {
+		return now.Truncate(time.Second), nil
+	}
+	if wait := first.Sub(now); wait <= longestWait {
+		return first, clock.Sleep(ctx, wait)
+	}
+	p.run.Log.Warn("the clock shows " + destination.Name(now) + ", but the newest backup in " + p.Dst +
+		" is of " + destination.Name(first.Add(-time.Second)) + ": was it set back? Naming the new one " + destination.Name(first))
+	return first, nil
+}
+
+// temp returns a temporary name in the destination. Each of the few purposes
+// has one name; what an earlier run left there is gone by now.
+func (p *Place) temp(purpose string) string {
+	return filepath.Join(p.Dir, destination.TempPrefix+purpose)
+}
+
+// freshDir makes an empty temporary directory in the destination.
+func (p *Place) freshDir(purpose string) (string, error) {
+	dir := p.temp(purpose)
+	if err := p.run.FS.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	return dir, p.run.FS.Mkdir(dir, durable.DirMode)
+}
+
+// register registers a path of this destination in the sync state.
+func (p *Place) register(op syncstate.Op, name string) error {
+	return p.run.state.Register(syncstate.Entry{Op: op, Path: p.Dst + "/" + name})
+}

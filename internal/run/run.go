@@ -1,0 +1,227 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"btw-backup/internal/durable"
+	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
+	"btw-backup/internal/rdiff"
+	"btw-backup/internal/settings"
+	"btw-backup/internal/syncstate"
+)
+
+// Run is one execution of a recipe. It is not for several goroutines.
+type Run struct {
+	World
+
+	general *settings.General // nil until Prepare
+	state   *syncstate.Journal
+	store   offsite.Store
+	rdiff   *rdiff.Program
+
+	places map[string]*Place // by destination
+	sender *lock.Lock        // the lock of the one who sends, once it is had
+	failed []failure         // what could not be sent
+	tried  map[syncstate.Entry]bool
+}
+
+type failure struct {
+	entry syncstate.Entry
+	err   error
+}
+
+// New begins a run. Nothing is read or locked yet.
+func New(w World) *Run {
+	return &Run{
+		World:  w,
+		rdiff:  &rdiff.Program{Exec: w.Exec},
+		places: map[string]*Place{},
+		tried:  map[syncstate.Entry]bool{},
+	}
+}
+
+// Names in the config directory.
+const (
+	stateName = "sync_state"
+	lockDir   = "locks"
+)
+
+// StatePath is where the sync state of a config directory lies.
+func StatePath(configDir string) string { return filepath.Join(configDir, stateName) }
+
+// StateConfig is how the sync state is opened, with how long to wait for it.
+func (w *World) StateConfig(limit time.Duration) syncstate.Config {
+	return syncstate.Config{
+		Path: StatePath(w.Config.Path),
+		Now:  w.Clock.Now, FS: w.FS, Locker: w.Locker,
+		Wait: w.waiter(limit), Warn: w.Log.Warn,
+	}
+}
+
+// Root returns ROOT_PATH, after looking that it is a directory.
+func (w *World) Root() (string, error) {
+	general, err := w.Config.General()
+	if err != nil {
+		return "", err
+	}
+	return general.RootPath, w.checkRoot(general.RootPath)
+}
+
+func (w *World) checkRoot(root string) error {
+	info, err := w.FS.Stat(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Refuse("ROOT_PATH %s does not exist: is it mounted? btw-backup does not make it", root)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return Refuse("ROOT_PATH %s is not a directory", root)
+	}
+	return nil
+}
+
+// Prepare does what must be done before the first destination is opened:
+// settings, the sync state, and the guards of ROOT_PATH. Further calls do
+// nothing.
+func (r *Run) Prepare(ctx context.Context) error {
+	if r.general != nil {
+		return nil
+	}
+	general, err := r.Config.General()
+	if err != nil {
+		return err
+	}
+	if err := r.Config.NeedOffsite(general); err != nil {
+		return err
+	}
+	if r.LockTimeout != nil {
+		general.LockTimeout = *r.LockTimeout
+	}
+	if err := r.checkRoot(general.RootPath); err != nil {
+		return err
+	}
+	r.store, err = offsite.New(offsite.Config{
+		FS: r.FS, Exec: r.Exec, Root: general.RootPath, URI: general.S3Prefix,
+		S3cmdConfig: general.S3cmdConfig, ConfigDir: r.Config.Path,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.Config.Guard(r.Config.Path); err != nil {
+		return err
+	}
+	if _, err := durable.MkdirAll(r.FS, r.Config.Path, filepath.Join(r.Config.Path, lockDir)); err != nil {
+		return err
+	}
+	state, err := syncstate.Open(ctx, r.StateConfig(general.LockTimeout))
+	if err != nil {
+		return err
+	}
+	if err := r.guardRoot(ctx, general, state); err != nil {
+		return errors.Join(err, state.Close())
+	}
+	r.general, r.state = &general, state
+	return nil
+}
+
+// wait is how a run waits for what it needs.
+func (r *Run) wait() lock.Waiter { return r.waiter(r.general.LockTimeout) }
+
+// lockFile takes a lock that has a file of its own in the config directory.
+func (r *Run) lockFile(ctx context.Context, name string, wait lock.Waiter) (*lock.Lock, error) {
+	return r.Locker.File(ctx, filepath.Join(r.Config.Path, lockDir, name), wait)
+}
+
+// path returns where a path of the sync state lies.
+func (r *Run) path(statePath string) string {
+	return filepath.Join(r.general.RootPath, filepath.FromSlash(statePath))
+}
+
+// Finish ends the run: it sends what is pending, if the run came to where
+// that makes sense, and lets go of everything. It returns runErr, or what is
+// wrong with the ending.
+func (r *Run) Finish(ctx context.Context, runErr error) error {
+	if r.general == nil {
+		return runErr
+	}
+	// What is due is sent even if the recipe failed: an old backup that waits
+	// for its copy has not become less dear.
+	if runErr == nil || ctx.Err() == nil && !errors.As(runErr, new(*Refusal)) {
+		if err := r.SendPending(ctx, false); runErr == nil {
+			runErr = err
+		}
+	}
+	for _, p := range r.places {
+		runErr = join(runErr, p.close())
+	}
+	if runErr == nil {
+		runErr = r.pendingError()
+	}
+	if runErr == nil {
+		_, runErr = r.state.Compact(largeState, r.gone)
+	}
+	if r.sender != nil {
+		runErr = join(runErr, r.sender.Release())
+	}
+	return join(runErr, r.state.Close())
+}
+
+// join is errors.Join that leaves a lone error as it is.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+// largeState is the size in bytes from which on the sync state is emptied when
+// nothing is pending: some ten thousand lines.
+const largeState = 1 << 20
+
+// gone tells whether a path that the sync state names is surely not there.
+func (r *Run) gone(statePath string) bool {
+	there, err := durable.Exists(r.FS, r.path(statePath))
+	return err == nil && !there
+}
+
+// A Refusal is a guard's no: nothing was done.
+type Refusal struct{ Message string }
+
+func (e *Refusal) Error() string { return e.Message }
+
+// Refuse makes a [Refusal].
+func Refuse(format string, args ...any) error {
+	return &Refusal{fmt.Sprintf(format, args...)}
+}
+
+// PendingError says that something that is due off-site stays pending.
+type PendingError struct {
+	Count int
+	Why   []error // one for each thing that could not be sent; may be fewer
+}
+
+func (e *PendingError) Error() string {
+	things := "1 path stays"
+	if e.Count != 1 {
+		things = fmt.Sprintf("%d paths stay", e.Count)
+	}
+	var why strings.Builder
+	seen := map[string]bool{}
+	for _, err := range e.Why {
+		if text := err.Error(); !seen[text] {
+			seen[text] = true
+			why.WriteString("; " + text)
+		}
+	}
+	return "the local backup is safe, but not off-site: " + things + " pending" + why.String()
+}

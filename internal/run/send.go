@@ -1,0 +1,324 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/afero"
+
+	"btw-backup/internal/destination"
+	"btw-backup/internal/durable"
+	"btw-backup/internal/lock"
+	"btw-backup/internal/syncstate"
+)
+
+// Send sends what is at a path of the sync state: it registers the path, if
+// that has not been done, and works it off. A failure to send is no error: the
+// path stays pending, and the run says so when it ends. sent tells which it was.
+func (r *Run) Send(ctx context.Context, op syncstate.Op, statePath string) (sent bool, err error) {
+	if err := r.Prepare(ctx); err != nil {
+		return false, err
+	}
+	entry := syncstate.Entry{Op: op, Path: statePath}
+	there, err := durable.Exists(r.FS, r.path(statePath))
+	if err != nil {
+		return false, err
+	}
+	if !there {
+		return false, Refuse("%q: there is nothing of that name in ROOT_PATH", statePath)
+	}
+	pending, err := r.state.Pending()
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(pending, entry) {
+		if err := r.state.Register(entry); err != nil {
+			return false, err
+		}
+		pending = append(pending, entry)
+	}
+	sent = true
+	for _, e := range pending {
+		if e.Path == statePath {
+			if err := r.sendHeld(ctx, e); err != nil {
+				return false, err
+			}
+			sent = sent && !r.isPending(e)
+		}
+	}
+	return sent, nil
+}
+
+// RegisterAll registers all of ROOT_PATH.
+func (r *Run) RegisterAll(ctx context.Context) error {
+	if err := r.Prepare(ctx); err != nil {
+		return err
+	}
+	return r.state.Register(syncstate.Entry{Op: syncstate.Sync})
+}
+
+// SendPending works off what is pending and has not been tried in this run.
+// Where another run holds a destination, its work is waited for if wait is
+// set; otherwise it is left to that run, which sends it before it ends.
+func (r *Run) SendPending(ctx context.Context, wait bool) error {
+	if err := r.Prepare(ctx); err != nil {
+		return err
+	}
+	pending, err := r.state.Pending()
+	if err != nil {
+		return err
+	}
+	limit := r.waiter(0)
+	if wait {
+		limit = r.wait()
+	}
+	for _, entry := range pending {
+		if r.tried[entry] {
+			continue
+		}
+		if err := r.sendLocked(ctx, entry, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendLocked sends an entry with the locks of the destinations that it lies in.
+func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.Waiter) error {
+	dsts, err := r.destinationsOf(entry)
+	if err != nil {
+		return err
+	}
+	var opened []*Place
+	defer func() {
+		for _, p := range opened {
+			// What a recovery leaves behind, the next one finds.
+			_ = p.close()
+		}
+	}()
+	for _, dst := range dsts {
+		if r.places[dst] != nil {
+			continue
+		}
+		p, err := r.take(ctx, dst, nil, wait)
+		var busy *lock.BusyError
+		if errors.As(err, &busy) && wait.Limit == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		opened = append(opened, p)
+	}
+	// Recovery may have withdrawn it, or somebody else sent it while we waited.
+	if !r.isPending(entry) {
+		return nil
+	}
+	return r.sendHeld(ctx, entry)
+}
+
+// destinationsOf lists the destinations whose contents an entry covers, in
+// the order in which their locks are to be taken.
+func (r *Run) destinationsOf(entry syncstate.Entry) ([]string, error) {
+	if entry.Path != "" && destination.Of(entry.Path) == "" && entry.Op == syncstate.Push {
+		return nil, nil // a file in ROOT_PATH itself: the marker
+	}
+	top := strings.TrimSuffix(entry.Path, "/")
+	if dst := destination.Of(entry.Path); entry.Path != "" && dst != "" {
+		top = dst
+	}
+	info, err := r.FS.Stat(r.path(top))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, nil
+	}
+	var dsts []string
+	err = durable.Walk(r.FS, r.path(top), func(name string, info fs.FileInfo) error {
+		base := filepath.Base(name)
+		_, _, isBackup := destination.ParseName(base)
+		if !info.IsDir() || isBackup || strings.HasPrefix(base, destination.HiddenPrefix) {
+			return skip(info)
+		}
+		rel, err := filepath.Rel(r.general.RootPath, name)
+		if err != nil {
+			return err
+		}
+		if isDestination, err := r.isDestination(name); err != nil || !isDestination {
+			return err
+		}
+		dsts = append(dsts, filepath.ToSlash(rel))
+		return nil
+	})
+	slices.Sort(dsts)
+	return dsts, err
+}
+
+func skip(info fs.FileInfo) error {
+	if info.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// isDestination tells whether a directory holds backups, or what a run leaves.
+func (r *Run) isDestination(dir string) (bool, error) {
+	if dir == r.general.RootPath {
+		return false, nil
+	}
+	entries, err := afero.ReadDir(r.FS, dir)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(entries, func(entry fs.FileInfo) bool {
+		_, _, isBackup := destination.ParseName(entry.Name())
+		return isBackup || entry.Name() == destination.LogName || strings.HasPrefix(entry.Name(), destination.HiddenPrefix)
+	}), nil
+}
+
+// sendHeld sends one entry, and notes a failure.
+func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
+	r.tried[entry] = true
+	if r.sender == nil {
+		held, err := r.lockFile(ctx, "offsite", r.wait())
+		if err != nil {
+			return err
+		}
+		r.sender = held
+	}
+	ticket, err := r.state.Begin(entry)
+	if err != nil {
+		return err
+	}
+	r.Log.Progress("sending "+shown(entry.Path), -1)
+	err = r.transfer(ctx, entry)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, fs.ErrNotExist):
+		return r.vanished(entry)
+	case err != nil:
+		r.failed = append(r.failed, failure{entry, err})
+		return nil
+	}
+	_, err = r.state.Done(ticket)
+	return err
+}
+
+// shown is how a path of the sync state is named to a person.
+func shown(statePath string) string {
+	if statePath == "" {
+		return "ROOT_PATH"
+	}
+	return statePath
+}
+
+// transfer has the store carry out an entry. A backup takes its record along:
+// it has no registration of its own, which older programs would not expect.
+func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
+	if err := r.store.Check(ctx); err != nil {
+		return err
+	}
+	if entry.Op == syncstate.Sync {
+		if err := r.store.Sync(ctx, entry.Path); err != nil {
+			return err
+		}
+	} else if err := r.store.Push(ctx, entry.Path); err != nil {
+		return err
+	}
+	records, err := r.recordsOf(entry.Path)
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if err := r.store.Push(ctx, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordsOf returns the paths of the records that are there of a backup.
+func (r *Run) recordsOf(statePath string) ([]string, error) {
+	base := filepath.Base(statePath)
+	t, kind, ok := destination.ParseName(base)
+	if !ok {
+		return nil, nil
+	}
+	dst := destination.Of(statePath)
+	b := destination.Backup{Dst: dst, Time: t, Kind: kind}
+	if kind == destination.Rdiff {
+		contents, err := destination.Scan(r.FS, r.path(dst), dst)
+		if err != nil {
+			return nil, err
+		}
+		for _, found := range contents.Backups {
+			if found.Path() == b.Path() {
+				b = found
+			}
+		}
+	}
+	var paths []string
+	for _, t := range append(b.Increments[:len(b.Increments):len(b.Increments)], b.Time) {
+		path := dst + "/" + recordName(t)
+		there, err := durable.Exists(r.FS, r.path(path))
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
+// vanished withdraws what is no longer there, if we hold the destination that
+// it was in, or that is no longer there either.
+func (r *Run) vanished(entry syncstate.Entry) error {
+	if !r.gone(entry.Path) {
+		return nil // something in it went while it was read: it stays pending
+	}
+	dst := destination.Of(entry.Path)
+	if r.places[dst] == nil && dst != "" && !r.gone(dst) {
+		return nil
+	}
+	r.Log.Info(entry.Path + " was registered and is not there: withdrawn")
+	return r.state.Withdraw(entry)
+}
+
+func (r *Run) isPending(entry syncstate.Entry) bool {
+	pending, err := r.state.Pending()
+	return err != nil || slices.Contains(pending, entry)
+}
+
+// pendingError says what stays pending although this run should have sent
+// it. What another run holds is its holder's to send.
+func (r *Run) pendingError() error {
+	pending, err := r.state.Pending()
+	if err != nil {
+		return err
+	}
+	e := &PendingError{}
+	for _, entry := range pending {
+		if r.tried[entry] {
+			e.Count++
+		}
+	}
+	for _, f := range r.failed {
+		if slices.Contains(pending, f.entry) {
+			e.Why = append(e.Why, f.err)
+		}
+	}
+	if e.Count == 0 {
+		return nil
+	}
+	return e
+}

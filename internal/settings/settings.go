@@ -1,0 +1,231 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/afero"
+
+	"btw-backup/internal/durable"
+)
+
+// Dir is a config directory.
+type Dir struct {
+	FS   durable.FS
+	Path string // absolute
+
+	// Eval returns what the text of a settings file assigns: strings, int64,
+	// bool, and other values that no setting takes.
+	Eval func(filename string, source []byte) (map[string]any, error)
+
+	// UID is the user that we run as; for root, 0, the files are guarded.
+	UID int
+}
+
+// General is the general configuration.
+type General struct {
+	// RootPath is the absolute path below which all destinations lie.
+	RootPath string
+
+	// S3Prefix tells where the off-site copy lies, as S3_URI_PREFIX says,
+	// and S3cmdConfig which file holds the access to it. Either may be
+	// empty; NeedOffsite says whether they suffice.
+	S3Prefix    string
+	S3cmdConfig string
+
+	// LockTimeout is how long a run waits for another one.
+	LockTimeout time.Duration
+}
+
+// DefaultLockTimeout is how long a run waits for another one that holds what
+// it needs: longer than a large backup takes, and shorter than a day, so that
+// a daily cron job does not pile up.
+const DefaultLockTimeout = 3 * time.Hour
+
+// Backup says how a source or a database is backed up.
+type Backup struct {
+	Type                string // "tar" or "rdiff"
+	MaxIncrementalCount int
+	MaxIncrementalSpan  time.Duration
+}
+
+// The defaults of Backup, as documented.
+const (
+	DefaultMaxIncrementalCount = 10
+	DefaultMaxIncrementalSpan  = 24 * time.Hour
+)
+
+// MissingError says that a setting is required and not there.
+type MissingError struct {
+	Name string
+	File string // that should hold it
+	None bool   // there is no such file
+}
+
+func (e *MissingError) Error() string {
+	text := fmt.Sprintf("you must specify %s in the general configuration", e.Name)
+	if e.None {
+		return text + ": there is no " + e.File
+	}
+	return text + ", " + e.File
+}
+
+// read evaluates a settings file. One that is not there assigns nothing.
+func (d Dir) read(name string) (v values, exists bool, err error) {
+	v.file = filepath.Join(d.Path, name)
+	source, err := afero.ReadFile(d.FS, v.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, err
+	}
+	if err := d.Guard(v.file); err != nil {
+		return v, true, err
+	}
+	v.all, err = d.Eval(v.file, source)
+	return v, true, err
+}
+
+// Guard refuses a file of the config directory that somebody else than root
+// may write, or replace, if we are root.
+func (d Dir) Guard(name string) error {
+	if d.UID != 0 {
+		return nil
+	}
+	for at := name; ; at = filepath.Dir(at) {
+		info, err := d.FS.Stat(at)
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		switch {
+		case ok && stat.Uid != 0:
+			return fmt.Errorf("%s belongs to user %d, who could make root run anything: chown root it", at, stat.Uid)
+		case info.Mode().Perm()&0o002 != 0, info.Mode().Perm()&0o020 != 0 && (!ok || stat.Gid != 0):
+			return fmt.Errorf("%s may be written by others, who could make root run anything: chmod go-w it", at)
+		}
+		if at == d.Path || !strings.HasPrefix(at, d.Path) {
+			return nil
+		}
+	}
+}
+
+const generalFile = "config.py"
+
+// General reads the general configuration. ROOT_PATH must be there.
+func (d Dir) General() (General, error) {
+	g := General{}
+	v, exists, err := d.read(generalFile)
+	if err != nil {
+		return g, err
+	}
+	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT"); err != nil {
+		return g, err
+	}
+	for name, field := range map[string]*string{
+		"ROOT_PATH": &g.RootPath, "S3_URI_PREFIX": &g.S3Prefix, "S3CMD_CONFIG": &g.S3cmdConfig,
+	} {
+		if *field, err = v.text(name, ""); err != nil {
+			return g, err
+		}
+	}
+	if g.LockTimeout, err = v.span("LOCK_TIMEOUT", DefaultLockTimeout); err != nil {
+		return g, err
+	}
+	if g.RootPath == "" {
+		return g, &MissingError{Name: "ROOT_PATH", File: v.file, None: !exists}
+	}
+	if !filepath.IsAbs(g.RootPath) {
+		return g, fmt.Errorf("%s: ROOT_PATH must be an absolute path, not %q", v.file, g.RootPath)
+	}
+	g.RootPath = filepath.Clean(g.RootPath)
+	return g, nil
+}
+
+// NeedOffsite says in an error which setting is missing for the off-site
+// copy.
+func (d Dir) NeedOffsite(g General) error {
+	file := filepath.Join(d.Path, generalFile)
+	if g.S3Prefix == "" {
+		return &MissingError{Name: "S3_URI_PREFIX", File: file}
+	}
+	if g.S3cmdConfig == "" && strings.HasPrefix(g.S3Prefix, "s3://") {
+		return &MissingError{Name: "S3CMD_CONFIG", File: file}
+	}
+	return nil
+}
+
+const (
+	typeSetting  = "TYPE"
+	countSetting = "MAX_INCREMENTAL_COUNT"
+	spanSetting  = "MAX_INCREMENTAL_SPAN"
+)
+
+func (v values) backup() (b Backup, err error) {
+	if err := v.check(typeSetting, countSetting, spanSetting); err != nil {
+		return b, err
+	}
+	if b.MaxIncrementalCount, err = v.count(countSetting, DefaultMaxIncrementalCount); err != nil {
+		return b, err
+	}
+	b.MaxIncrementalSpan, err = v.span(spanSetting, DefaultMaxIncrementalSpan)
+	return b, err
+}
+
+// GlobalsName is the name that stands for the globals among the databases.
+const GlobalsName = "global"
+
+// Database reads the settings of a database, GlobalsName for the globals:
+// NAME.py as documented, or db/NAME.py, which the Python program read.
+func (d Dir) Database(name string) (Backup, error) {
+	if err := CheckDatabaseName(name); err != nil {
+		return Backup{}, err
+	}
+	documented, inDB := name+".py", filepath.Join("db", name+".py")
+	v, isInDB, err := d.read(inDB)
+	if err != nil {
+		return Backup{}, err
+	}
+	// A database called "config" has its settings in db/config.py only.
+	if documented != generalFile {
+		w, isDocumented, err := d.read(documented)
+		switch {
+		case err != nil:
+			return Backup{}, err
+		case isDocumented && isInDB:
+			return Backup{}, fmt.Errorf("there is %s and %s: keep one of them", w.file, v.file)
+		case isDocumented:
+			v = w
+		}
+	}
+	b, err := v.backup()
+	if err != nil {
+		return b, err
+	}
+	if _, ok := v.all[typeSetting]; ok {
+		return b, fmt.Errorf("%s: TYPE is for backups of file systems only; a database is backed up with rdiff-backup", v.file)
+	}
+	b.Type = "rdiff"
+	return b, nil
+}
+
+// CheckDatabaseName refuses what cannot be part of a file's name.
+func CheckDatabaseName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the database name is empty")
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the database name %q is not valid UTF-8", name)
+	case strings.ContainsRune(name, '/') || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("the database name %q holds a slash or a control character, which no file name may", name)
+	}
+	return nil
+}
