@@ -21,6 +21,7 @@ type Error struct {
 	trace  []Frame // outermost first, without builtins
 	col    int     // column in the last frame, or 0
 	static bool    // about the text of a file, rather than about a call
+	failed bool    // the recipe called fail
 }
 
 // A Frame is a line of a file that was being executed.
@@ -59,6 +60,14 @@ func (e *Error) Error() string {
 // Unwrap returns the error that the builtin returned, if one did. For a run
 // that was stopped it is the cause of the context.
 func (e *Error) Unwrap() error { return e.err }
+
+// Failed tells whether the recipe called fail: Msg is what it has to say, and
+// its place tells a person nothing.
+func (e *Error) Failed() bool { return e.failed }
+
+// Static tells whether the error is about the text of a file, rather than
+// about a call.
+func (e *Error) Static() bool { return e.static }
 
 // Where returns the innermost line of a file that was being executed, or the
 // line that is wrong.
@@ -155,7 +164,7 @@ func (ss sources) callError(err error) error {
 	}
 	// fail is how a recipe speaks for itself, and the message is all its own.
 	if n := len(ee.CallStack); n > 0 && ee.CallStack[n-1].Name == "fail" {
-		e.Msg = strings.TrimPrefix(e.Msg, "fail: ")
+		e.Msg, e.failed = strings.TrimPrefix(e.Msg, "fail: "), true
 	}
 	return e
 }

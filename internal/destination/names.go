@@ -87,3 +87,17 @@ func Of(statePath string) string {
 	}
 	return dst
 }
+
+// IsPart tells whether a path in the sync state is of something in a
+// destination, rather than of a directory of destinations.
+func IsPart(statePath string) bool {
+	base := path.Base(statePath)
+	_, _, isBackup := ParseName(base)
+	return isBackup || base == LogName || path.Base(path.Dir(statePath)) == RecordDir
+}
+
+// MayBe tells whether a directory of that name may be, or hold, a destination.
+func MayBe(name string) bool {
+	_, _, isBackup := ParseName(name)
+	return !isBackup && !strings.HasPrefix(name, HiddenPrefix)
+}

@@ -111,6 +111,7 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 	if err := durable.Publish(p.run.FS, made.Spool, filepath.Join(p.Dir, b.Name())); err != nil {
 		return b, err
 	}
+	p.kept(b.Path(), made)
 	err = p.write(b.Time, Record{
 		Backup: b.Name(), Artifact: a.Name,
 		Plain: made.Plain, Stored: made.Stored, Members: made.Index,
@@ -159,6 +160,7 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 		return b, err
 	}
 	made := a.Made()
+	p.kept(b.Dst+"/"+destination.Name(t), made)
 	err = p.write(t, Record{
 		Backup: destination.Name(t), Chain: b.Name(), Artifact: a.Name,
 		Plain: made.Plain, Stored: made.Stored, Members: made.Index,
@@ -167,6 +169,26 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 		return b, err
 	}
 	return b, p.rescan()
+}
+
+// kept notes that a backup is there now.
+func (p *Place) kept(path string, made *artifact.Made) {
+	p.run.kept = append(p.run.kept, path)
+	p.run.Log.Info(fmt.Sprintf("kept %s (%s)", path, Bytes(made.Stored.Size)))
+}
+
+// Bytes shows a number of bytes to a person.
+func Bytes(n int64) string {
+	const unit = 1000
+	if n < unit {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	size, prefix := float64(n)/unit, 0
+	for size >= unit {
+		size /= unit
+		prefix++
+	}
+	return fmt.Sprintf("%.1f %cB", size, "kMGTPE"[prefix])
 }
 
 // full makes a new chain.

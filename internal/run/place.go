@@ -41,7 +41,7 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 	if err := r.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.checkInside(clean); err != nil {
+	if err := r.checkInside(r.general.RootPath, clean); err != nil {
 		return nil, err
 	}
 	dir := r.path(clean)
@@ -80,12 +80,12 @@ func (r *Run) take(ctx context.Context, dst string, owner *Owner, wait lock.Wait
 
 // checkInside refuses a destination that a symbolic link leads out of
 // ROOT_PATH.
-func (r *Run) checkInside(dst string) error {
-	root, err := durable.Resolve(r.FS, r.general.RootPath)
+func (r *Run) checkInside(rootPath, dst string) error {
+	root, err := durable.Resolve(r.FS, rootPath)
 	if err != nil {
 		return err
 	}
-	dir, err := durable.Resolve(r.FS, r.path(dst))
+	dir, err := durable.Resolve(r.FS, filepath.Join(rootPath, dst))
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type Run struct {
 
 	places map[string]*Place // by destination
 	sender *lock.Lock        // the lock of the one who sends, once it is had
+	kept   []string          // the paths of the backups that were made
+	sent   int               // how many entries were sent
 	failed []failure         // what could not be sent
 	tried  map[syncstate.Entry]bool
 }
@@ -46,6 +48,10 @@ func New(w World) *Run {
 		tried:  map[syncstate.Entry]bool{},
 	}
 }
+
+// Kept returns the paths of the backups that this run made. They are there and
+// registered, whatever went wrong since.
+func (r *Run) Kept() []string { return r.kept }
 
 // Names in the config directory.
 const (
@@ -165,6 +171,9 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 		runErr = r.pendingError()
 	}
 	if runErr == nil {
+		if r.sent > 0 {
+			r.Log.Info("off-site: " + r.store.String() + " is up to date")
+		}
 		_, runErr = r.state.Compact(largeState, r.gone)
 	}
 	if r.sender != nil {

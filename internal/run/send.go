@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,8 +81,15 @@ func (r *Run) SendPending(ctx context.Context, wait bool) error {
 		if r.tried[entry] {
 			continue
 		}
-		if err := r.sendLocked(ctx, entry, limit); err != nil {
+		err := r.sendLocked(ctx, entry, limit)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || errors.As(err, new(*lock.BusyError)):
 			return err
+		default:
+			// Trouble in one destination is no reason to leave the others.
+			r.tried[entry] = true
+			r.failed = append(r.failed, failure{entry, err})
 		}
 	}
 	return nil
@@ -124,29 +132,28 @@ func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.W
 // destinationsOf lists the destinations whose contents an entry covers, in
 // the order in which their locks are to be taken.
 func (r *Run) destinationsOf(entry syncstate.Entry) ([]string, error) {
-	if entry.Path != "" && destination.Of(entry.Path) == "" && entry.Op == syncstate.Push {
-		return nil, nil // a file in ROOT_PATH itself: the marker
+	if dst := destination.Of(entry.Path); dst != "" && destination.IsPart(entry.Path) {
+		there, err := durable.Exists(r.FS, r.path(dst))
+		if err != nil || !there {
+			return nil, err
+		}
+		return []string{dst}, nil
 	}
-	top := strings.TrimSuffix(entry.Path, "/")
-	if dst := destination.Of(entry.Path); entry.Path != "" && dst != "" {
-		top = dst
-	}
-	info, err := r.FS.Stat(r.path(top))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	top := r.path(entry.Path)
+	info, err := r.FS.Stat(top)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return nil, nil // it is gone, or a file in no destination: the marker
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, nil
-	}
 	var dsts []string
-	err = durable.Walk(r.FS, r.path(top), func(name string, info fs.FileInfo) error {
-		base := filepath.Base(name)
-		_, _, isBackup := destination.ParseName(base)
-		if !info.IsDir() || isBackup || strings.HasPrefix(base, destination.HiddenPrefix) {
-			return skip(info)
+	err = durable.Walk(r.FS, top, func(name string, info fs.FileInfo) error {
+		if !info.IsDir() {
+			return nil
+		}
+		if name != top && !destination.MayBe(filepath.Base(name)) {
+			return fs.SkipDir
 		}
 		rel, err := filepath.Rel(r.general.RootPath, name)
 		if err != nil {
@@ -160,13 +167,6 @@ func (r *Run) destinationsOf(entry syncstate.Entry) ([]string, error) {
 	})
 	slices.Sort(dsts)
 	return dsts, err
-}
-
-func skip(info fs.FileInfo) error {
-	if info.IsDir() {
-		return fs.SkipDir
-	}
-	return nil
 }
 
 // isDestination tells whether a directory holds backups, or what a run leaves.
@@ -209,6 +209,7 @@ func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
 		r.failed = append(r.failed, failure{entry, err})
 		return nil
 	}
+	r.sent++
 	_, err = r.state.Done(ticket)
 	return err
 }
@@ -234,50 +235,15 @@ func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
 	} else if err := r.store.Push(ctx, entry.Path); err != nil {
 		return err
 	}
-	records, err := r.recordsOf(entry.Path)
-	if err != nil {
-		return err
+	_, _, isBackup := destination.ParseName(path.Base(entry.Path))
+	if !isBackup {
+		return nil
 	}
-	for _, record := range records {
-		if err := r.store.Push(ctx, record); err != nil {
-			return err
-		}
+	err := r.store.Sync(ctx, destination.Of(entry.Path)+"/"+destination.RecordDir+"/")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // one that the Python program made has none
 	}
-	return nil
-}
-
-// recordsOf returns the paths of the records that are there of a backup.
-func (r *Run) recordsOf(statePath string) ([]string, error) {
-	base := filepath.Base(statePath)
-	t, kind, ok := destination.ParseName(base)
-	if !ok {
-		return nil, nil
-	}
-	dst := destination.Of(statePath)
-	b := destination.Backup{Dst: dst, Time: t, Kind: kind}
-	if kind == destination.Rdiff {
-		contents, err := destination.Scan(r.FS, r.path(dst), dst)
-		if err != nil {
-			return nil, err
-		}
-		for _, found := range contents.Backups {
-			if found.Path() == b.Path() {
-				b = found
-			}
-		}
-	}
-	var paths []string
-	for _, t := range append(b.Increments[:len(b.Increments):len(b.Increments)], b.Time) {
-		path := dst + "/" + recordName(t)
-		there, err := durable.Exists(r.FS, r.path(path))
-		if err != nil {
-			return nil, err
-		}
-		if there {
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
+	return err
 }
 
 // vanished withdraws what is no longer there, if we hold the destination that

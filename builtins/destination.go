@@ -1,0 +1,35 @@
+package builtins
+
+import (
+	"go.starlark.net/starlark"
+
+	"btw-backup/internal/run"
+	"btw-backup/starlib"
+)
+
+func openDestination(r *run.Run) starlib.Builtin {
+	return starlib.Builtin{
+		Name: "destination",
+		Doc: `Opens a directory below ROOT_PATH for a backup.
+
+It checks the settings and that ROOT_PATH is the one that it was, waits until
+no other run works there, makes the directory if it is missing, and clears up
+what an interrupted run left. The directory stays locked until the run ends.`,
+		Params: []starlib.Param{
+			{Name: "dst", Type: "string", Doc: "The directory, relative to ROOT_PATH."},
+			{Name: "owner", Type: "string", Default: starlark.None, Doc: `Whom to give what this run makes there, as chown takes it: "user", "user:group", ":group".`},
+		},
+		Returns: destinationType,
+		Func: func(c *starlib.Call) (starlark.Value, error) {
+			owner, err := run.ParseOwner(c.String("owner"))
+			if err != nil {
+				return nil, err
+			}
+			p, err := r.Open(c.Context, c.String("dst"), owner)
+			if err != nil {
+				return nil, err
+			}
+			return starlib.NewObject(destinationType, starlark.StringDict{"path": starlark.String(p.Dst)}, p), nil
+		},
+	}
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.starlark.net/starlark"
+
+	"btw-backup/internal/durable"
+	"btw-backup/internal/offsite"
+	"btw-backup/internal/run"
+	"btw-backup/internal/settings"
+)
+
+func (p *program) quickstart() *cobra.Command {
+	q := quickstart{program: p}
+	cmd := &cobra.Command{
+		Use:   "quickstart [--root-path DIR] [--off-site DIR] DIR",
+		Short: "Sets up a first backup of a directory, and makes it",
+		Long: `Makes a config directory, if there is none, with the backups and their
+off-site copy in two directories in your home; sets DIR up as a tar backup;
+backs it up; lists it; and reads the archive back. Called again, it backs up
+again, and says so if nothing has changed.`,
+		Example: `  btw-backup quickstart /etc
+  btw-backup quickstart --root-path /srv/backups --off-site /mnt/usb/backups /srv/www`,
+		Args:                  exactly("DIR"),
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			return q.run(cmd.Context(), src)
+		},
+	}
+	cmd.Flags().StringVar(&q.root, "root-path", "", "where the backups are to go, `DIR` (default ~/btw-backups)")
+	cmd.Flags().StringVar(&q.offsite, "off-site", "", "where their copy is to go, `DIR` (default ~/btw-backups-offsite)")
+	return cmd
+}
+
+type quickstart struct {
+	*program
+	root, offsite string // as the flags say
+}
+
+func (q *quickstart) run(ctx context.Context, src string) error {
+	if info, err := os.Stat(src); err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", src)
+	}
+	if err := q.configure(); err != nil {
+		return err
+	}
+	general, err := q.world.Config.General()
+	if err != nil {
+		return err
+	}
+	name, err := q.initialize(src)
+	if err != nil {
+		return err
+	}
+	before, err := q.names(general, name)
+	if err != nil {
+		return err
+	}
+	if err := q.runRecipe(ctx, "fs", map[string]starlark.Value{
+		"src": starlark.String(src), "dst": starlark.String(name),
+	}); err != nil {
+		return err
+	}
+	after, err := q.names(general, name)
+	if err != nil {
+		return err
+	}
+	return q.tell(src, name, general, len(after) == len(before), after)
+}
+
+// configure makes config.py, and the directories that it names, if there is
+// none.
+func (q *quickstart) configure() error {
+	config := q.world.Config
+	file := filepath.Join(config.Path, "config.py")
+	if there, err := durable.Exists(q.world.FS, file); err != nil {
+		return err
+	} else if there {
+		if q.root != "" || q.offsite != "" {
+			return fmt.Errorf("%s is there already: set ROOT_PATH and S3_URI_PREFIX in it instead of using flags", file)
+		}
+		return nil
+	}
+	root, err := q.directory(q.root, "btw-backups")
+	if err != nil {
+		return err
+	}
+	copies, err := q.directory(q.offsite, "btw-backups-offsite")
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{root, copies} {
+		if err := os.MkdirAll(dir, durable.DirMode); err != nil {
+			return err
+		}
+	}
+	if err := config.Make(); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("ROOT_PATH = %s\nS3_URI_PREFIX = %s\n",
+		starlark.String(root), starlark.String("file://"+copies))
+	if err := durable.WriteBytes(q.world.FS, file, []byte(text), nil); err != nil {
+		return err
+	}
+	return q.say("made       %s", file)
+}
+
+// directory returns the directory that a flag names, or one in the home.
+func (q *quickstart) directory(flag, fallback string) (string, error) {
+	if flag != "" {
+		return filepath.Abs(flag)
+	}
+	home, err := homeDir()
+	return filepath.Join(home, fallback), err
+}
+
+// initialize returns the name under which src is backed up. It is the one in
+// its working directory, which is made if there is none.
+func (q *quickstart) initialize(src string) (name string, err error) {
+	config := q.world.Config
+	hash := "." + settings.Hash(src)
+	taken := map[string]bool{}
+	entries, err := os.ReadDir(config.Path)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range entries {
+		if name, ok := strings.CutSuffix(entry.Name(), hash); ok && name != "" {
+			return name, nil
+		}
+		name, _, _ := strings.Cut(entry.Name(), ".")
+		taken[name] = true
+	}
+	base := mnemonic(filepath.Base(src))
+	name = base
+	for n := 2; taken[name]; n++ {
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	dir, err := config.Init(src, name, "tar")
+	if err != nil {
+		return "", err
+	}
+	return name, q.say("made       %s", dir)
+}
+
+// mnemonic makes a name that is easy to type.
+func mnemonic(base string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '-'
+	}, base)
+	if clean = strings.Trim(clean, "-_"); clean == "" {
+		return "root"
+	}
+	return clean
+}
+
+// names lists the backups that are there.
+func (q *quickstart) names(general settings.General, dst string) ([]string, error) {
+	if _, err := os.Stat(filepath.Join(general.RootPath, dst)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	contents, err := run.New(q.world).Look(dst)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, b := range contents.Backups {
+		names = append(names, b.Path())
+		for range b.Increments {
+			names = append(names, b.Path())
+		}
+	}
+	return names, nil
+}
+
+// tell says what is there now, after looking that it is.
+func (q *quickstart) tell(src, dst string, general settings.General, unchanged bool, names []string) error {
+	b, entries, err := run.New(q.world).ReadBack(dst)
+	if err != nil {
+		return err
+	}
+	done := "backed up  "
+	if unchanged {
+		done = "unchanged  nothing has changed since the last backup of "
+	}
+	lines := []string{
+		done + src,
+		"backups    " + filepath.Join(general.RootPath, dst),
+	}
+	for _, name := range names {
+		lines = append(lines, "             "+filepath.Base(name))
+	}
+	lines = append(lines,
+		fmt.Sprintf("read back  %s: %d files and directories, as recorded", b.Name(), entries),
+		"off-site   "+general.S3Prefix,
+	)
+	if copies, ok := offsite.DirectoryOf(general.S3Prefix); ok && sameDisk(general.RootPath, copies) {
+		lines = append(lines,
+			"           Both copies lie on one disk: when it breaks, both are gone. Set S3_URI_PREFIX",
+			"           in "+filepath.Join(q.world.Config.Path, "config.py")+" to another disk (file://) or to S3 (s3://).")
+	}
+	lines = append(lines, "", "To do this every night, add this line with crontab -e:", "", "  "+q.crontab(src, dst))
+	for _, line := range lines {
+		if err := q.say("%s", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crontab returns the line for a nightly backup.
+func (q *quickstart) crontab(src, dst string) string {
+	program, err := os.Executable()
+	if err != nil || strings.Contains(program, "go-build") { // go run deletes what it ran
+		program = "/usr/local/bin/btw-backup"
+		_ = q.say("\nTo install the program: CGO_ENABLED=0 go build -o %s ./cmd/btw-backup", program)
+	}
+	words := []string{program}
+	if home, err := homeDir(); err != nil || q.world.Config.Path != filepath.Join(home, ".btw-backup") {
+		words = append(words, "--config-dir", q.world.Config.Path)
+	}
+	words = append(words, "fs", src, dst)
+	for i, word := range words {
+		words[i] = shellQuote(word)
+	}
+	// To cron, a bare % is the end of the line.
+	return "15 3 * * *  " + strings.ReplaceAll(strings.Join(words, " "), "%", `\%`)
+}
+
+func shellQuote(word string) string {
+	plain := strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == ""
+	if plain && word != "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// sameDisk tells whether two directories lie on one device, so far as this
+// machine can tell.
+func sameDisk(a, b string) bool {
+	device := func(name string) (uint64, bool) {
+		info, err := os.Stat(name)
+		if err != nil {
+			return 0, false
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		return stat.Dev, ok
+	}
+	x, okX := device(a)
+	y, okY := device(b)
+	return okX && okY && x == y
+}

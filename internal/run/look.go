@@ -1,0 +1,82 @@
+package run
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"btw-backup/internal/destination"
+	"btw-backup/internal/durable"
+	"btw-backup/internal/offsite"
+)
+
+// Look tells what lies in a destination. It locks, mends and changes nothing.
+func (r *Run) Look(dst string) (destination.Contents, error) {
+	clean, err := destination.Clean(dst)
+	if err != nil {
+		return destination.Contents{}, &Refusal{err.Error()}
+	}
+	root, err := r.Root()
+	if err != nil {
+		return destination.Contents{}, err
+	}
+	if err := r.checkInside(root, clean); err != nil {
+		return destination.Contents{}, err
+	}
+	contents, err := destination.Scan(r.FS, filepath.Join(root, clean), clean)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = Refuse("%s: there is no such destination in %s", clean, root)
+	}
+	return contents, err
+}
+
+// CheckSource refuses a tree that cannot be backed up. It returns what lies in
+// the tree and must be left out, relative to it: where the backups themselves
+// go would make every one the larger by the last.
+func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
+	if !filepath.IsAbs(src) {
+		return nil, Refuse("the source path must be absolute")
+	}
+	info, err := r.FS.Stat(src)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Refuse("the source %s does not exist: is it mounted?", src)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, Refuse("the source %s is not a directory", src)
+	}
+	general, err := r.Config.General()
+	if err != nil {
+		return nil, err
+	}
+	tree, err := durable.Resolve(r.FS, src)
+	if err != nil {
+		return nil, err
+	}
+	root, err := durable.Resolve(r.FS, general.RootPath)
+	if err != nil {
+		return nil, err
+	}
+	if inside, err := durable.Within(r.FS, tree, root); err != nil || inside {
+		return nil, join(err, Refuse("the source %s lies in ROOT_PATH %s: a backup of the backups would grow for ever", src, general.RootPath))
+	}
+	places := []string{root}
+	if dir, ok := offsite.DirectoryOf(general.S3Prefix); ok {
+		target, err := durable.Resolve(r.FS, dir)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, target)
+	}
+	for _, place := range places {
+		rel, err := filepath.Rel(tree, place)
+		if err != nil {
+			return nil, err
+		}
+		if filepath.IsLocal(rel) {
+			leaveOut = append(leaveOut, rel)
+		}
+	}
+	return leaveOut, nil
+}

@@ -1,0 +1,19 @@
+// Package recipes holds the stock recipes: the documented commands, as
+// Starlark files that read like the documentation.
+//
+// A recipe is a file with a docstring and a function run. The file's name is
+// the command; the required parameters of run are its arguments and the
+// others its flags. A file of the same name in CONFIG_DIR/recipes takes a
+// recipe's place, and may load what it replaces: @stock//fs.star.
+package recipes
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed *.star lib/*.star
+var files embed.FS
+
+// FS returns the stock recipes and their helpers.
+func FS() fs.FS { return files }
