@@ -36,8 +36,8 @@ type global struct {
 
 func (g *global) declare(flags *pflag.FlagSet) {
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "make the command run quietly")
-	flags.StringVar(&g.configDir, "config-dir", g.configDir, "the general configuration `DIR`ectory")
-	flags.StringVar(&g.lockTimeout, "lock-timeout", "", "how long to wait for another run, such as 90s, instead of LOCK_TIMEOUT")
+	flags.StringVar(&g.configDir, "config-dir", g.configDir, "where the configuration is, a directory `DIR`")
+	flags.StringVar(&g.lockTimeout, "lock-timeout", "", "how long to wait for another run, `SPAN` (90s, 2h); LOCK_TIMEOUT in config.py")
 }
 
 // main runs the program with its arguments and returns the exit status.

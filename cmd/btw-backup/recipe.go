@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,20 +71,23 @@ func (p *program) recipeCommand(recipe *starlib.Recipe) *cobra.Command {
 		Example:               strings.TrimRight(examples, "\n"),
 		DisableFlagsInUseLine: true,
 	}
-	flags := cmd.Flags()
-	for _, f := range recipe.Flags {
-		declareFlag(flags, f)
+	var given []*recipeFlag
+	for _, flag := range recipe.Flags {
+		f := &recipeFlag{flag: flag, value: flag.GoDefault()}
+		f.declare(cmd.Flags())
+		given = append(given, f)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		values, err := recipe.Bind(args)
 		if err != nil {
 			return &usageError{err, cmd}
 		}
-		for _, f := range recipe.Flags {
-			if flags.Changed(f.Name) {
-				if values[f.Param], err = flagValue(flags, f); err != nil {
-					return err
-				}
+		for _, f := range given {
+			if !f.given {
+				continue // the recipe has its own default
+			}
+			if values[f.flag.Param], err = f.flag.Value(f.value); err != nil {
+				return err
 			}
 		}
 		return p.runRecipe(cmd.Context(), recipe.Name, values)
@@ -115,38 +119,53 @@ func argumentHelp(recipe *starlib.Recipe) string {
 	return "\n\nArguments:" + b.String()
 }
 
-func declareFlag(flags *pflag.FlagSet, f starlib.Flag) {
-	doc := f.Doc
-	if f.Metavar != "" {
-		doc += " `" + f.Metavar + "`"
-	}
-	switch d := f.GoDefault().(type) {
-	case bool:
-		flags.BoolP(f.Name, f.Short, d, doc)
-	case int:
-		flags.IntP(f.Name, f.Short, d, doc)
-	case []string:
-		flags.StringArrayP(f.Name, f.Short, d, doc)
-	case string:
-		flags.StringP(f.Name, f.Short, d, doc)
+// recipeFlag is a flag of a recipe, as pflag wants it.
+type recipeFlag struct {
+	flag  starlib.Flag
+	value any // string, bool, int or []string
+	given bool
+}
+
+// declare declares the flag. Its help names the value as the recipe does.
+func (f *recipeFlag) declare(flags *pflag.FlagSet) {
+	flag := flags.VarPF(f, f.flag.Name, f.flag.Short, f.flag.Doc)
+	if f.flag.Kind == starlib.KindBool {
+		flag.NoOptDefVal = "true"
 	}
 }
 
-func flagValue(flags *pflag.FlagSet, f starlib.Flag) (starlark.Value, error) {
-	var v any
-	var err error
-	switch f.Kind {
+// Type implements pflag.Value: what the help shows.
+func (f *recipeFlag) Type() string {
+	if f.flag.Kind == starlib.KindBool {
+		return "bool" // which the help leaves out
+	}
+	return f.flag.Metavar
+}
+
+// String implements pflag.Value: the default, for the help; "" hides it.
+func (f *recipeFlag) String() string {
+	if f.flag.Kind == starlib.KindInt {
+		return fmt.Sprint(f.value)
+	}
+	return ""
+}
+
+// Set implements pflag.Value.
+func (f *recipeFlag) Set(text string) (err error) {
+	switch f.flag.Kind {
 	case starlib.KindBool:
-		v, err = flags.GetBool(f.Name)
+		f.value, err = strconv.ParseBool(text)
 	case starlib.KindInt:
-		v, err = flags.GetInt(f.Name)
+		f.value, err = strconv.Atoi(text)
 	case starlib.KindList:
-		v, err = flags.GetStringArray(f.Name)
+		var list []string
+		if f.given {
+			list = f.value.([]string)
+		}
+		f.value = append(list, text)
 	default:
-		v, err = flags.GetString(f.Name)
+		f.value = text
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f.Value(v)
+	f.given = true
+	return err
 }
