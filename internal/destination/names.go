@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"btw-backup/internal/durable"
+	"btw-backup/internal/offsite"
 )
 
 // TimeLayout is a backup's name, and the time in log.txt; always in UTC.
@@ -22,8 +23,8 @@ const (
 	LogName      = "log.txt"
 	RecordDir    = HiddenPrefix + "records"
 	RecordSuffix = ".json"
-	AsidePrefix  = HiddenPrefix + "aside-" // what had a backup's name and was none
-	OldPrefix    = HiddenPrefix + "old-"   // a chain, for the moment in which a newer state takes its place
+	AsidePrefix  = offsite.AsidePrefix // what had a backup's name and was none
+	OldPrefix    = offsite.OldPrefix   // a chain, for the moment in which a newer state takes its place
 	TempPrefix   = durable.TempPrefix
 )
 

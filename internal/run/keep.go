@@ -112,6 +112,7 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 		return b, err
 	}
 	p.kept(b.Path(), made)
+	p.run.newest[b.Path()] = recordName(b.Time)
 	err = p.write(b.Time, Record{
 		Backup: b.Name(), Artifact: a.Name,
 		Plain: made.Plain, Stored: made.Stored, Members: made.Index,
@@ -161,6 +162,7 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 	}
 	made := a.Made()
 	p.kept(b.Dst+"/"+destination.Name(t), made)
+	p.run.newest[b.Path()] = recordName(t)
 	err = p.write(t, Record{
 		Backup: destination.Name(t), Chain: b.Name(), Artifact: a.Name,
 		Plain: made.Plain, Stored: made.Stored, Members: made.Index,

@@ -154,5 +154,13 @@ func (p *Place) freshDir(purpose string) (string, error) {
 
 // register registers a path of this destination in the sync state.
 func (p *Place) register(op syncstate.Op, name string) error {
-	return p.run.state.Register(syncstate.Entry{Op: op, Path: p.Dst + "/" + name})
+	entry := syncstate.Entry{Op: op, Path: p.Dst + "/" + name}
+	state, err := p.run.state.State()
+	if err != nil {
+		return err
+	}
+	if _, pending := state.Since(entry); !pending {
+		p.run.fresh[entry.Path] = true
+	}
+	return p.run.state.Register(entry)
 }

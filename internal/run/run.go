@@ -32,6 +32,9 @@ type Run struct {
 	sent   int               // how many entries were sent
 	failed []failure         // what could not be sent
 	tried  map[syncstate.Entry]bool
+	newest map[string]string // by a backup's path: the record that this run made for it
+	fresh  map[string]bool   // paths that were not pending before this run registered them
+	down   error             // why the store cannot be used any more in this run
 }
 
 type failure struct {
@@ -46,6 +49,8 @@ func New(w World) *Run {
 		rdiff:  &rdiff.Program{Exec: w.Exec},
 		places: map[string]*Place{},
 		tried:  map[syncstate.Entry]bool{},
+		newest: map[string]string{},
+		fresh:  map[string]bool{},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
 	"btw-backup/internal/syncstate"
 )
 
@@ -225,21 +226,40 @@ func shown(statePath string) string {
 // transfer has the store carry out an entry. A backup takes its record along:
 // it has no registration of its own, which older programs would not expect.
 func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
-	if err := r.store.Check(ctx); err != nil {
-		return err
+	// To find out anew for each path that a server is gone can take a minute
+	// for each.
+	if r.down != nil {
+		return r.down
 	}
-	if entry.Op == syncstate.Sync {
-		if err := r.store.Sync(ctx, entry.Path); err != nil {
-			return err
-		}
-	} else if err := r.store.Push(ctx, entry.Path); err != nil {
-		return err
+	err := r.store.Check(ctx)
+	if err == nil && entry.Op == syncstate.Sync {
+		err = r.store.Sync(ctx, entry.Path)
+	} else if err == nil {
+		err = r.store.Push(ctx, entry.Path)
 	}
-	_, _, isBackup := destination.ParseName(path.Base(entry.Path))
-	if !isBackup {
+	if err == nil {
+		err = r.transferRecord(ctx, entry.Path)
+	}
+	if errors.As(err, new(*offsite.UnavailableError)) {
+		r.down = err
+	}
+	return err
+}
+
+// transferRecord sends the record of the state that this run added to a
+// backup. If there is older work in the entry, records of several states may
+// be missing off-site, and all of them are synced.
+func (r *Run) transferRecord(ctx context.Context, statePath string) error {
+	dst := destination.Of(statePath)
+	_, _, isBackup := destination.ParseName(path.Base(statePath))
+	newest := r.newest[statePath]
+	switch {
+	case !isBackup:
 		return nil
+	case r.fresh[statePath] && newest != "":
+		return r.store.Push(ctx, dst+"/"+newest)
 	}
-	err := r.store.Sync(ctx, destination.Of(entry.Path)+"/"+destination.RecordDir+"/")
+	err := r.store.Sync(ctx, dst+"/"+destination.RecordDir+"/")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // one that the Python program made has none
 	}

@@ -1,0 +1,70 @@
+package offsite
+
+import (
+	"path"
+	"strings"
+)
+
+// An rdiff-backup repository is many files that mean something only together,
+// and a copy may be cut off between any two of them. rdiff-backup itself
+// knows how to mend a repository in which it was cut off, so a copy is sent
+// in the order in which it would have come about here:
+//
+//  1. increments and metadata, which nobody looks at yet
+//  2. the new current_mirror marker: from now on there are two, which says
+//     that a run is going on, and "regress" returns to the older state
+//  3. the mirror, whose older state can now be had from the increments
+//  4. statistics and the log
+//
+// and, after all uploads, the deletions, the old marker last of all: with it
+// the repository is whole. A marker sent before the increments would leave
+// what regress cannot mend (two markers and no increment).
+const (
+	phaseData = iota
+	phaseMarker
+	phaseMirror
+	phaseStatistics
+	phases
+)
+
+const dataDir = "rdiff-backup-data"
+
+// repoOf gives the repository that p lies in, if it lies in one: the
+// outermost, for what is in a mirror is but data.
+func repoOf(repos map[string]bool, p string) (repo string, ok bool) {
+	for _, dir := range append([]string{p}, parents(p)...) {
+		if repos[dir] {
+			repo, ok = dir, true
+		}
+	}
+	if repos[""] { // ROOT_PATH itself
+		return "", true
+	}
+	return repo, ok
+}
+
+// phaseOf tells when p is sent. What lies in no repository has no order.
+func phaseOf(repos map[string]bool, p string) int {
+	repo, ok := repoOf(repos, p)
+	if !ok || p == repo {
+		return phaseData
+	}
+	data, ok := strings.CutPrefix(p, join(repo, dataDir))
+	switch {
+	case !ok || data != "" && data[0] != '/':
+		return phaseMirror
+	case isMarker(p):
+		return phaseMarker
+	case strings.HasPrefix(data, "/session_statistics."),
+		strings.HasPrefix(data, "/file_statistics."),
+		data == "/backup.log":
+		return phaseStatistics
+	}
+	return phaseData
+}
+
+// isMarker tells whether p is a current_mirror marker.
+func isMarker(p string) bool {
+	dir, base := path.Split(p)
+	return strings.HasPrefix(base, "current_mirror.") && path.Base(dir) == dataDir
+}

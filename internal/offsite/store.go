@@ -1,0 +1,112 @@
+package offsite
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"btw-backup/internal/durable"
+	"btw-backup/internal/exec"
+)
+
+// Store is an off-site copy of ROOT_PATH.
+//
+// A path is relative to ROOT_PATH, with slashes; it may end in one where it
+// names a directory. When there is nothing of that name on the local side,
+// Push and Sync return an error that wraps [fs.ErrNotExist] and have done
+// nothing off-site; no other error of theirs wraps it, so that a caller may
+// take it for "withdraw this".
+type Store interface {
+	// Check tells whether the store can be used now: mounted, configured.
+	// The error is an *[UnavailableError]. It asks no server anything.
+	Check(ctx context.Context) error
+
+	// Push copies the file or tree at path.
+	Push(ctx context.Context, path string) error
+
+	// Sync makes the copy of the directory at path equal to it, deletions
+	// included. The path "" is all of ROOT_PATH.
+	Sync(ctx context.Context, path string) error
+
+	// String is the store's URI, for messages.
+	String() string
+}
+
+// Config is what a store is made from.
+type Config struct {
+	FS   durable.FS
+	Exec exec.Runner
+
+	// Root is ROOT_PATH, absolute.
+	Root string
+
+	// URI is S3_URI_PREFIX. A file:// URI is taken byte for byte: %20 is not
+	// a space.
+	URI string
+
+	// S3cmdConfig is S3CMD_CONFIG, absolute; a file:// URI needs none.
+	S3cmdConfig string
+
+	// ConfigDir is where the store remembers what it must, absolute.
+	ConfigDir string
+
+	// Verbose, when it is not nil, hears of each thing that is done.
+	Verbose func(message string)
+}
+
+// UnavailableError says that the store cannot be used now, and what to do
+// about it. What is pending stays pending. From Push and Sync it says that
+// sending something else now would fail in the same way, and perhaps take
+// long about it: s3cmd tries for 45 seconds before it gives up.
+type UnavailableError struct {
+	URI, Reason string
+	Err         error // what was behind it, may be nil
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("the off-site copy %s cannot be used: %s", e.URI, e.Reason)
+}
+
+// Unwrap gives what was behind it.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// ChangedError says that something changed under the sender's hands, so that
+// what was sent may be neither the old nor the new. It stays pending.
+type ChangedError struct{ Path string }
+
+func (e *ChangedError) Error() string {
+	return e.Path + ": changed while it was being read"
+}
+
+// New makes the store for a URI. It looks at directories, to refuse a store
+// that lies in ROOT_PATH or the reverse with an *[OverlapError], and runs
+// nothing.
+func New(c Config) (Store, error) {
+	if c.Verbose == nil {
+		c.Verbose = func(string) {}
+	}
+	base := base{Config: c, local: local{fsys: c.FS, root: filepath.Clean(c.Root)}}
+	switch {
+	case strings.HasPrefix(c.URI, "s3://"):
+		return newS3cmd(base)
+	case strings.HasPrefix(c.URI, "file://"):
+		return newDirectory(base)
+	}
+	return nil, fmt.Errorf("S3_URI_PREFIX %q: must be s3://BUCKET/PREFIX, or file:///PATH for a directory", c.URI)
+}
+
+// base is what the engines have in common.
+type base struct {
+	Config
+	local local
+}
+
+// String implements [Store].
+func (b *base) String() string { return b.URI }
+
+func (b *base) say(format string, args ...any) { b.Verbose(fmt.Sprintf(format, args...)) }
+
+func (b *base) unavailable(format string, args ...any) error {
+	return &UnavailableError{URI: b.URI, Reason: fmt.Sprintf(format, args...)}
+}
