@@ -33,7 +33,7 @@ compare as equal, though they bear the times at which they were made.` + pgConne
 		Func: func(c *starlib.Call) (starlark.Value, error) {
 			db := c.String("db")
 			if err := settings.CheckDatabaseName(db); err != nil {
-				return nil, refuse(err)
+				return nil, run.Refused(err)
 			}
 			return artifactValue(&artifact.Artifact{
 				Name: db + ".dump",

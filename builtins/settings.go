@@ -23,7 +23,7 @@ They stand in the working directory that fs-init made for it.` + settingsDoc,
 		Returns: settingsType,
 		Func: func(c *starlib.Call) (starlark.Value, error) {
 			s, err := r.Config.Filesystem(c.String("src"))
-			return settingsValue(s), refuse(err)
+			return settingsValue(s), run.Refused(err)
 		},
 	}
 }
@@ -39,7 +39,7 @@ are the defaults.` + settingsDoc,
 		Returns: settingsType,
 		Func: func(c *starlib.Call) (starlark.Value, error) {
 			s, err := r.Config.Database(c.String("db"))
-			return settingsValue(s), refuse(err)
+			return settingsValue(s), run.Refused(err)
 		},
 	}
 }
@@ -50,13 +50,4 @@ func settingsValue(s settings.Backup) starlark.Value {
 		"max_incremental_count": starlark.MakeInt(s.MaxIncrementalCount),
 		"max_incremental_span":  starlark.Float(s.MaxIncrementalSpan.Seconds()),
 	}, s)
-}
-
-// refuse makes an error one that needs no more explanation than itself: what
-// was asked for cannot be, and nothing was done.
-func refuse(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &run.Refusal{Message: err.Error()}
 }

@@ -68,15 +68,11 @@ to if anything has not been synced.`,
 			case list:
 				return p.listState()
 			case reset:
-				general, err := p.world.Config.General()
+				general, err := p.world.General()
 				if err != nil {
 					return err
 				}
-				limit := general.LockTimeout
-				if p.world.LockTimeout != nil {
-					limit = *p.world.LockTimeout
-				}
-				if err := syncstate.Reset(cmd.Context(), p.world.StateConfig(limit)); err != nil {
+				if err := syncstate.Reset(cmd.Context(), p.world.StateConfig(general.LockTimeout)); err != nil {
 					return err
 				}
 				return p.say("The state was reset")

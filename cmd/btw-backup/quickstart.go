@@ -59,7 +59,7 @@ func (q *quickstart) run(ctx context.Context, src string) error {
 	if err := q.configure(); err != nil {
 		return err
 	}
-	general, err := q.world.Config.General()
+	general, err := q.world.General()
 	if err != nil {
 		return err
 	}

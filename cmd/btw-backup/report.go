@@ -11,7 +11,6 @@ import (
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
 	"btw-backup/internal/run"
-	"btw-backup/internal/settings"
 	"btw-backup/starlib"
 )
 
@@ -132,6 +131,5 @@ func simple(err error) bool {
 	if errors.As(err, &failed) && (failed.Failed() || failed.Static()) {
 		return true
 	}
-	return errors.As(err, new(*run.Refusal)) || errors.As(err, new(*settings.MissingError)) ||
-		errors.As(err, new(*lock.BusyError))
+	return errors.As(err, new(*run.Refusal)) || errors.As(err, new(*lock.BusyError))
 }

@@ -73,7 +73,7 @@ func setup(env *testscript.Env) error {
 		env.Setenv(name, value)
 	}
 	for _, dir := range []string{"home", "root", "copy", "src"} {
-		if err := os.Mkdir(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 
 	"btw-backup/internal/durable"
 	"btw-backup/internal/tbz"
@@ -116,7 +117,11 @@ func (a *Artifact) spoolFile(ctx context.Context, fsys durable.FS, name string) 
 	if err := a.ProduceFile(ctx, name); err != nil {
 		return err
 	}
-	if err := fsys.Chmod(name, durable.FileMode); err != nil {
+	err := fsys.Chmod(name, durable.FileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.nothing()
+	}
+	if err != nil {
 		return err
 	}
 	sum, err := SumFile(fsys, name)
@@ -124,7 +129,7 @@ func (a *Artifact) spoolFile(ctx context.Context, fsys durable.FS, name string) 
 		return err
 	}
 	if sum.Size == 0 {
-		return errNothing
+		return a.nothing()
 	}
 	if err := durable.SyncDir(fsys, name); err != nil { // a file syncs like a directory
 		return err
@@ -133,7 +138,10 @@ func (a *Artifact) spoolFile(ctx context.Context, fsys durable.FS, name string) 
 	return nil
 }
 
-var errNothing = errors.New("nothing was produced")
+// nothing is the error of a producer that ended well and wrote nothing.
+func (a *Artifact) nothing() error {
+	return fmt.Errorf("nothing was produced to be kept as %s", a.Name)
+}
 
 // run lets the producer write to a stream that goes along with f as long as
 // it can, and into the spool from then on.
@@ -149,7 +157,7 @@ func (a *Artifact) run(ctx context.Context, fsys durable.FS, spool string, f fol
 		return false, err
 	}
 	if s.size == 0 {
-		return false, errNothing
+		return false, a.nothing()
 	}
 	if a.Complete != nil {
 		if err := a.Complete(s.size, s.tail); err != nil {

@@ -177,7 +177,7 @@ func TestNothingIsKeptOfABadProducer(t *testing.T) {
 	}{
 		"fails before it begins": {func(io.Writer) error { return boom }, nil, "boom"},
 		"fails after all of it":  {func(w io.Writer) error { _, _ = w.Write(content); return boom }, nil, "boom"},
-		"is empty":               {func(io.Writer) error { return nil }, nil, "nothing was produced"},
+		"is empty":               {func(io.Writer) error { return nil }, nil, "nothing was produced to be kept as backup.tar"},
 		"is truncated": {
 			func(w io.Writer) error { _, err := w.Write(content); return err },
 			func(size int64, tail []byte) error {
@@ -193,6 +193,7 @@ func TestNothingIsKeptOfABadProducer(t *testing.T) {
 			previous := artifact.Previous{File: filepath.Join(dir, "previous")}
 			keepPrevious(t, &previous, content, "content")
 			a := &artifact.Artifact{
+				Name:     "backup.tar",
 				Produce:  func(_ context.Context, w io.Writer) error { return c.produce(w) },
 				Complete: c.complete,
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/afero"
 )
@@ -168,7 +169,7 @@ func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
 				return made, err
 			}
 			if !info.IsDir() {
-				return made, fmt.Errorf("%s: is not a directory", at)
+				return made, fmt.Errorf("%s: is %w", at, syscall.ENOTDIR)
 			}
 			continue
 		}

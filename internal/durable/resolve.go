@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Within tells whether the name p is dir or lies in it. Both must have been
@@ -39,7 +40,7 @@ func Within(fsys FS, p, dir string) (bool, error) {
 
 func identity(fsys FS, name string) (id Identity, known bool, err error) {
 	info, err := fsys.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return id, false, nil
 	}
 	if err != nil {
@@ -67,7 +68,7 @@ func Resolve(fsys FS, name string) (string, error) {
 		}
 		at := filepath.Join(done, part)
 		info, err := Lstat(fsys, at)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return filepath.Join(append([]string{at}, rest...)...), nil
 		}
 		if err != nil {

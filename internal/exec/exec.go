@@ -87,7 +87,7 @@ type ExitError struct {
 // their own.
 func (e *ExitError) Error() string {
 	if e.Status > 128 {
-		return fmt.Sprintf("%s was killed: %s", e.Program, syscall.Signal(e.Status-128))
+		return fmt.Sprintf("%s exited with code: %d (%s)", e.Program, e.Status, syscall.Signal(e.Status-128))
 	}
 	return fmt.Sprintf("%s exited with code: %d", e.Program, e.Status)
 }

@@ -14,7 +14,7 @@ import (
 func (r *Run) Look(dst string) (destination.Contents, error) {
 	clean, err := destination.Clean(dst)
 	if err != nil {
-		return destination.Contents{}, &Refusal{err.Error()}
+		return destination.Contents{}, Refused(err)
 	}
 	root, err := r.Root()
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
 	case !info.IsDir():
 		return nil, Refuse("the source %s is not a directory", src)
 	}
-	general, err := r.Config.General()
+	general, err := r.General()
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,12 @@ func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if inside, err := durable.Within(r.FS, tree, root); err != nil || inside {
-		return nil, join(err, Refuse("the source %s lies in ROOT_PATH %s: a backup of the backups would grow for ever", src, general.RootPath))
+	inside, err := durable.Within(r.FS, tree, root)
+	if err == nil && inside {
+		err = Refuse("the source %s lies in ROOT_PATH %s: a backup of the backups would grow for ever", src, general.RootPath)
+	}
+	if err != nil {
+		return nil, err
 	}
 	places := []string{root}
 	if dir, ok := offsite.DirectoryOf(general.S3Prefix); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"btw-backup/internal/destination"
@@ -30,7 +31,7 @@ type Place struct {
 func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error) {
 	clean, err := destination.Clean(dst)
 	if err != nil {
-		return nil, &Refusal{err.Error()}
+		return nil, Refused(err)
 	}
 	if p := r.places[clean]; p != nil {
 		if owner != nil {
@@ -46,6 +47,9 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 	}
 	dir := r.path(clean)
 	made, err := durable.MkdirAll(r.FS, r.general.RootPath, dir)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, Refused(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +93,11 @@ func (r *Run) checkInside(rootPath, dst string) error {
 	if err != nil {
 		return err
 	}
-	if inside, err := durable.Within(r.FS, dir, root); err != nil || !inside {
-		return join(err, Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir))
+	inside, err := durable.Within(r.FS, dir, root)
+	if err == nil && !inside {
+		err = Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir)
 	}
-	return nil
+	return err
 }
 
 // close removes what the run left under temporary names, and lets go of the

@@ -31,8 +31,11 @@ func (r *Run) ReadBack(dst string) (b destination.Backup, entries int, err error
 	}
 	p := &Place{run: r, Dst: b.Dst, Dir: filepath.Join(root, b.Dst)}
 	record, ok, err := p.read(b.Time)
-	if err != nil || !ok {
-		return b, 0, join(err, fmt.Errorf("%s has no record", b.Path()))
+	if err == nil && !ok {
+		err = fmt.Errorf("%s has no record", b.Path())
+	}
+	if err != nil {
+		return b, 0, err
 	}
 	f, err := r.FS.Open(filepath.Join(p.Dir, b.Name()))
 	if err != nil {

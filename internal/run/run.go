@@ -76,9 +76,19 @@ func (w *World) StateConfig(limit time.Duration) syncstate.Config {
 	}
 }
 
+// General returns the general configuration, with what the command line says
+// instead of it.
+func (w *World) General() (settings.General, error) {
+	general, err := w.Config.General()
+	if w.LockTimeout != nil {
+		general.LockTimeout = *w.LockTimeout
+	}
+	return general, Refused(err)
+}
+
 // Root returns ROOT_PATH, after looking that it is a directory.
 func (w *World) Root() (string, error) {
-	general, err := w.Config.General()
+	general, err := w.General()
 	if err != nil {
 		return "", err
 	}
@@ -105,15 +115,12 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if r.general != nil {
 		return nil
 	}
-	general, err := r.Config.General()
+	general, err := r.General()
 	if err != nil {
 		return err
 	}
 	if err := r.Config.NeedOffsite(general); err != nil {
-		return err
-	}
-	if r.LockTimeout != nil {
-		general.LockTimeout = *r.LockTimeout
+		return Refused(err)
 	}
 	if err := r.checkRoot(general.RootPath); err != nil {
 		return err
@@ -123,10 +130,10 @@ func (r *Run) Prepare(ctx context.Context) error {
 		S3cmdConfig: general.S3cmdConfig, ConfigDir: r.Config.Path,
 	})
 	if err != nil {
-		return err
+		return Refused(err)
 	}
 	if err := r.Config.Guard(r.Config.Path); err != nil {
-		return err
+		return Refused(err)
 	}
 	if _, err := durable.MkdirAll(r.FS, r.Config.Path, filepath.Join(r.Config.Path, lockDir)); err != nil {
 		return err
@@ -216,6 +223,15 @@ func (e *Refusal) Error() string { return e.Message }
 // Refuse makes a [Refusal].
 func Refuse(format string, args ...any) error {
 	return &Refusal{fmt.Sprintf(format, args...)}
+}
+
+// Refused makes an error a [Refusal]: it says all there is to say. A nil
+// error stays one.
+func Refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Refusal{err.Error()}
 }
 
 // PendingError says that something that is due off-site stays pending.
