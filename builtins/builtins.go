@@ -40,7 +40,7 @@ func All(r *run.Run) []starlib.Builtin {
 		tar(r),
 		pgDump(r),
 		pgDumpall(r),
-		command(r),
+		program(r),
 		latest(r),
 		compare(r),
 		keep(r),

@@ -38,7 +38,8 @@ func SyncDir(fsys FS, dir string) error {
 
 // WriteFile makes or replaces the file name with what write produces, in the
 // five steps of the package comment. On an error the old file, if there was
-// one, is still there untouched. own, when it is not nil, is called with the
+// one, is still there untouched, unless it was the very last step that
+// failed: then the new file is there, and may not outlive a power cut. own, when it is not nil, is called with the
 // temporary name before anybody can see the new file under its final one.
 func WriteFile(fsys FS, name string, own func(tempname string) error, write func(io.Writer) error) (err error) {
 	f, err := afero.TempFile(fsys, filepath.Dir(name), TempPrefix+filepath.Base(name)+"-")
@@ -113,10 +114,15 @@ func Replace(fsys FS, tempname, name, asidename string) error {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	if err := fsys.Rename(name, asidename); err != nil {
+	// Durable before the next step: else a power cut could keep the new name
+	// and forget where the old directory went.
+	if err := Publish(fsys, name, asidename); err != nil {
 		return err
 	}
-	if err := Publish(fsys, tempname, name); err != nil {
+	if err := fsys.Rename(tempname, name); err != nil {
+		return errors.Join(err, Publish(fsys, asidename, name))
+	}
+	if err := SyncDir(fsys, filepath.Dir(name)); err != nil {
 		return err
 	}
 	return fsys.Rename(asidename, tempname)
@@ -148,6 +154,9 @@ func SyncTree(fsys FS, dir string) error {
 // before the next, and returns those that it made, outermost first, also when
 // an error ended it half-way. base, which contains dir, must exist.
 //
+// Those that are there already are made durable as well: another run may have
+// made them a moment ago, or been killed before it could.
+//
 // A directory is made in place, not renamed there: rename(2) replaces an empty
 // directory silently, and with it the lock that another run holds on it.
 func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
@@ -157,6 +166,9 @@ func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
 	}
 	if rel == "." {
 		return nil, nil
+	}
+	if !filepath.IsLocal(rel) {
+		return nil, fmt.Errorf("%s: does not lie in %s", dir, base)
 	}
 	at := base
 	for part := range strings.SplitSeq(rel, string(filepath.Separator)) {
@@ -170,6 +182,10 @@ func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
 			}
 			if !info.IsDir() {
 				return made, fmt.Errorf("%s: is %w", at, syscall.ENOTDIR)
+			}
+			// A directory that we may not read is not one that we made.
+			if err := SyncDir(fsys, parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return made, err
 			}
 			continue
 		}
@@ -196,6 +212,7 @@ func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
 		info fs.FileInfo
 	}
 	var dirs []stamp
+	dir = filepath.Clean(dir)
 	err := Walk(fsys, dir, func(name string, info fs.FileInfo) error {
 		target := newdir + strings.TrimPrefix(name, dir)
 		switch {
@@ -245,7 +262,8 @@ func keepAttributes(fsys FS, name string, info fs.FileInfo) error {
 			return err
 		}
 	}
-	if err := fsys.Chmod(name, info.Mode().Perm()); err != nil {
+	const bits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+	if err := fsys.Chmod(name, info.Mode()&bits); err != nil {
 		return err
 	}
 	return fsys.Chtimes(name, info.ModTime(), info.ModTime())

@@ -91,7 +91,8 @@ func IdentityOf(info fs.FileInfo) (Identity, bool) {
 
 // Walk calls visit for root and everything below it, directories before
 // their contents, in the order of names. Symbolic links are not followed.
-// The first error ends it: a tree that was not read whole was not read.
+// The first error ends it: a tree that was not read whole was not read. Only
+// fs.SkipDir, for a directory, is none: its contents are passed over.
 func Walk(fsys FS, root string, visit func(name string, info fs.FileInfo) error) error {
 	info, err := Lstat(fsys, root)
 	if err != nil {

@@ -51,11 +51,12 @@ func identity(fsys FS, name string) (id Identity, known bool, err error) {
 }
 
 // Resolve follows every symbolic link in an absolute name, as far as it
-// exists.
+// exists. A ".." behind a link leads up from where the link points to, as it
+// does for the kernel.
 func Resolve(fsys FS, name string) (string, error) {
 	const mostLinks = 40 // as the kernel
 	done := "/"
-	rest := strings.Split(filepath.Clean(name), "/")
+	rest := strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
 		part := rest[0]
 		rest = rest[1:]

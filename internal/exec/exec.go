@@ -17,12 +17,14 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -61,6 +63,10 @@ type Result struct {
 	// ended it, as a shell counts.
 	Status int
 
+	// Signal is the signal that ended it, or 0: a program can as well exit
+	// with a status above 128 by itself.
+	Signal syscall.Signal
+
 	// Stdout and Stderr are the last lines, at most [LastWords] bytes.
 	Stdout, Stderr string
 }
@@ -86,8 +92,8 @@ type ExitError struct {
 // Error gives the status only; the last words go to the person on lines of
 // their own.
 func (e *ExitError) Error() string {
-	if e.Status > 128 {
-		return fmt.Sprintf("%s exited with code: %d (%s)", e.Program, e.Status, syscall.Signal(e.Status-128))
+	if e.Signal != 0 {
+		return fmt.Sprintf("%s exited with code: %d (%s)", e.Program, e.Status, e.Signal)
 	}
 	return fmt.Sprintf("%s exited with code: %d", e.Program, e.Status)
 }
@@ -96,6 +102,9 @@ func (e *ExitError) Error() string {
 type MissingError struct{ Program, Package string }
 
 func (e *MissingError) Error() string {
+	if strings.Contains(e.Program, "/") {
+		return fmt.Sprintf("%s: there is no such program", e.Program)
+	}
 	if e.Package == "" {
 		return fmt.Sprintf("%s: there is no such program in PATH", e.Program)
 	}
@@ -103,7 +112,9 @@ func (e *MissingError) Error() string {
 }
 
 // OS runs programs on this machine.
-type OS struct{}
+type OS struct {
+	drain time.Duration // 0 means the constant; a test has no minute
+}
 
 // DefaultPath is where programs are looked for when PATH is not set, as in
 // an empty environment: where Debian's root finds them.
@@ -113,17 +124,20 @@ const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 const grace = time.Second
 
 // drain is how long the rest of a program's output may take to be read once
-// the program is gone. Only a stray grandchild that holds the pipe open, or a
-// disk that stands still, takes that long, and then it is an error.
+// the program is gone. Only a stray grandchild that holds the pipe open takes
+// that long, and then it is an error: what was read may not be all.
 const drain = time.Minute
 
 // Run implements [Runner].
-func (OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
+func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
+	if len(cmd.Args) == 0 {
+		return Result{Status: -1}, errors.New("there is no program to run")
+	}
 	if err := context.Cause(ctx); err != nil {
 		return Result{Status: -1}, err
 	}
 	env := environment(os.Environ(), cmd.Env)
-	path, err := lookPath(cmd.Args[0], env)
+	path, err := lookPath(cmd.Args[0], env, cmd.Dir)
 	if err != nil {
 		return Result{Status: -1}, &MissingError{Program: cmd.Args[0], Package: cmd.Package}
 	}
@@ -140,13 +154,16 @@ func (OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	var end ending
 	c.Cancel = func() error { return end.begin(c.Process.Pid) }
-	c.WaitDelay = drain
+	c.WaitDelay = cmp.Or(o.drain, drain)
 
 	// The kernel sends Pdeathsig when the *thread* that started the child
 	// ends, so the thread must be ours until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := c.Start(); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return Result{Status: -1}, cause
+		}
 		return Result{Status: -1}, fmt.Errorf("%s: %w", cmd.Args[0], err)
 	}
 	if sink != nil {
@@ -159,7 +176,8 @@ func (OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	// that started them is gone.
 	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 
-	result := Result{Status: status(c.ProcessState), Stdout: stdout.String(), Stderr: stderr.String()}
+	result := Result{Stdout: stdout.String(), Stderr: stderr.String()}
+	result.Status, result.Signal = status(c.ProcessState)
 	if cause := context.Cause(ctx); cause != nil {
 		return result, cause
 	}
@@ -168,6 +186,9 @@ func (OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	}
 	if result.Status != 0 {
 		return result, &ExitError{Program: cmd.Args[0], Result: result}
+	}
+	if errors.Is(err, osexec.ErrWaitDelay) {
+		return result, fmt.Errorf("%s ended, but something that it started held its output open: %w", cmd.Args[0], err)
 	}
 	return result, err
 }
@@ -212,47 +233,52 @@ func (e *ending) over() {
 	}
 }
 
-func status(state *os.ProcessState) int {
+func status(state *os.ProcessState) (int, syscall.Signal) {
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal())
+		return 128 + int(ws.Signal()), ws.Signal()
 	}
-	return state.ExitCode()
+	return state.ExitCode(), 0
 }
 
 // environment applies changes to base. Some programs misread a name that
-// stands twice, so each name stands once.
+// stands twice, so each name stands once. PATH always stands.
 func environment(base, changes []string) []string {
-	env := slices.Clone(base)
-	if _, ok := lookup(env, "PATH"); !ok {
-		env = append(env, "PATH="+DefaultPath)
-	}
-	for _, change := range changes {
+	var env []string
+	for _, change := range slices.Concat(base, changes) {
 		name, _, set := strings.Cut(change, "=")
 		env = slices.DeleteFunc(env, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
 		if set {
 			env = append(env, change)
 		}
 	}
+	if lookup(env, "PATH") == "" {
+		env = slices.DeleteFunc(env, func(pair string) bool { return pair == "PATH=" })
+		env = append(env, "PATH="+DefaultPath)
+	}
 	return env
 }
 
-func lookup(env []string, name string) (string, bool) {
-	for _, pair := range slices.Backward(env) {
-		if value, ok := strings.CutPrefix(pair, name+"="); ok && value != "" {
-			return value, true
+func lookup(env []string, name string) string {
+	for _, pair := range env {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
 		}
 	}
-	return "", false
+	return ""
 }
 
 // lookPath finds a program in the PATH of env. A relative entry of PATH is
 // passed over: a backup run as root has no business in the folder of the day.
-func lookPath(program string, env []string) (string, error) {
+// A program with a relative path is one from dir, where it will run.
+func lookPath(program string, env []string, dir string) (string, error) {
 	if strings.Contains(program, "/") {
-		return program, executable(program)
+		name := program
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return program, executable(name)
 	}
-	path, _ := lookup(env, "PATH")
-	for _, dir := range strings.Split(path, ":") {
+	for _, dir := range strings.Split(lookup(env, "PATH"), ":") {
 		if !strings.HasPrefix(dir, "/") {
 			continue
 		}
@@ -274,13 +300,14 @@ func executable(name string) error {
 	return nil
 }
 
-// tail keeps the last bytes of what is written to it.
+// tail keeps the last bytes of what is written to it, and one more, which
+// tells whether they begin with a line.
 type tail struct{ kept []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.kept = append(t.kept, p...)
 	if len(t.kept) > 2*LastWords {
-		t.kept = append(t.kept[:0], t.kept[len(t.kept)-LastWords:]...)
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-LastWords-1:]...)
 	}
 	return len(p), nil
 }
@@ -289,9 +316,11 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	s := string(t.kept)
 	if len(s) > LastWords {
-		s = s[len(s)-LastWords:]
+		s = s[len(s)-LastWords-1:]
 		if _, rest, ok := strings.Cut(s, "\n"); ok && rest != "" {
 			s = rest
+		} else {
+			s = s[1:]
 		}
 	}
 	return strings.TrimRight(s, "\n")
@@ -312,6 +341,9 @@ func (s *sink) Write(p []byte) (int, error) {
 	if s.err == nil {
 		var n int
 		n, s.err = s.w.Write(p)
+		if s.err == nil && n < len(p) {
+			s.err = io.ErrShortWrite
+		}
 		if s.err == nil {
 			return n, nil
 		}

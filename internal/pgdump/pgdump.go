@@ -16,13 +16,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 )
 
-// IsKey tells whether a line of a plain dump is one of the two that bear a
-// random key.
-func IsKey(line []byte) bool {
-	return bytes.HasPrefix(line, []byte(`\restrict `)) || bytes.HasPrefix(line, []byte(`\unrestrict `))
-}
+// key is a line of a plain dump that bears a random key. The key has 63
+// letters and digits; a function's body may hold a line that only looks alike.
+var key = regexp.MustCompile(`^\\(un)?restrict [0-9A-Za-z]{32,}\r?\n?$`)
+
+// IsKey tells whether a line of a plain dump, with or without its newline, is
+// one of the two that bear a random key.
+func IsKey(line []byte) bool { return key.Match(line) }
 
 // CompletePlain tells whether the end of a plain dump by pg_dumpall is there.
 func CompletePlain(_ int64, tail []byte) error {
@@ -84,11 +87,23 @@ func SameButTime(a, b io.Reader) (bool, error) {
 
 func head(r io.Reader) ([]byte, error) {
 	h := make([]byte, headLength)
-	n, err := io.ReadFull(r, h)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
-	}
+	n, _, err := fill(r, h)
 	return h[:n], err
+}
+
+// fill reads until buf is full or r ends. Unlike io.ReadFull it leaves no
+// doubt about io.ErrUnexpectedEOF: that is the reader's own, who says that
+// what it reads was cut short, and no end to be content with.
+func fill(r io.Reader, buf []byte) (n int, end bool, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = r.Read(buf[n:])
+		n += m
+	}
+	if errors.Is(err, io.EOF) {
+		return n, true, nil
+	}
+	return n, false, err
 }
 
 // Equal reads two streams and tells whether they are equal. It stops at the
@@ -96,17 +111,15 @@ func head(r io.Reader) ([]byte, error) {
 func Equal(a, b io.Reader) (bool, error) {
 	bufA, bufB := make([]byte, 64<<10), make([]byte, 64<<10)
 	for {
-		n, errA := io.ReadFull(a, bufA)
-		m, errB := io.ReadFull(b, bufB)
-		for _, err := range []error{errA, errB} {
-			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				return false, err
-			}
+		n, endA, errA := fill(a, bufA)
+		m, endB, errB := fill(b, bufB)
+		if err := errors.Join(errA, errB); err != nil {
+			return false, err
 		}
 		if !bytes.Equal(bufA[:n], bufB[:m]) {
 			return false, nil
 		}
-		if errA != nil {
+		if endA && endB {
 			return true, nil
 		}
 	}

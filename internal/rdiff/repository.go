@@ -23,6 +23,7 @@ package rdiff
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -173,6 +174,9 @@ func readMetadata(fsys durable.FS, name string) (Metadata, error) {
 	return m, nil
 }
 
+// sha1Size is how many bytes a SHA-1 has.
+const sha1Size = 20
+
 // parseMetadata reads "File NAME" and the indented lines that follow it. The
 // first File is the repository itself, named ".".
 func parseMetadata(r io.Reader) (Metadata, error) {
@@ -206,7 +210,7 @@ func parseMetadata(r io.Reader) (Metadata, error) {
 	if err := lines.Err(); err != nil {
 		return Metadata{}, err
 	}
-	if m.Name == "" || m.SHA1 == "" {
+	if digest, err := hex.DecodeString(m.SHA1); m.Name == "" || err != nil || len(digest) != sha1Size {
 		return Metadata{}, errors.New("it lists no file with its digest")
 	}
 	return m, nil

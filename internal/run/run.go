@@ -140,7 +140,7 @@ func (r *Run) Prepare(ctx context.Context) error {
 	}
 	state, err := syncstate.Open(ctx, r.StateConfig(general.LockTimeout))
 	if err != nil {
-		return err
+		return Refused(err)
 	}
 	if err := r.guardRoot(ctx, general, state); err != nil {
 		return errors.Join(err, state.Close())
@@ -215,23 +215,26 @@ func (r *Run) gone(statePath string) bool {
 	return err == nil && !there
 }
 
-// A Refusal is a guard's no: nothing was done.
-type Refusal struct{ Message string }
+// A Refusal is a no from before anything was done. It says all there is to
+// say.
+type Refusal struct{ err error }
 
-func (e *Refusal) Error() string { return e.Message }
+func (e *Refusal) Error() string { return e.err.Error() }
 
-// Refuse makes a [Refusal].
+// Unwrap returns what was refused for.
+func (e *Refusal) Unwrap() error { return e.err }
+
+// Refuse makes a [Refusal] of a message.
 func Refuse(format string, args ...any) error {
-	return &Refusal{fmt.Sprintf(format, args...)}
+	return &Refusal{fmt.Errorf(format, args...)}
 }
 
-// Refused makes an error a [Refusal]: it says all there is to say. A nil
-// error stays one.
+// Refused makes a [Refusal] of an error. A nil error stays one.
 func Refused(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Refusal{err.Error()}
+	return &Refusal{err}
 }
 
 // PendingError says that something that is due off-site stays pending.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,14 +117,24 @@ func (v values) span(name string, fallback time.Duration) (time.Duration, error)
 }
 
 func (v values) wrong(name, want string, value any) error {
-	shown := fmt.Sprintf("%#v", value)
-	switch value.(type) {
-	case bool, nil, string, int64, float64:
-	default:
-		shown = fmt.Sprintf("a %T", value)
-	}
-	if value == nil {
+	var shown string
+	switch value := value.(type) {
+	case nil:
 		shown = "None"
+	case bool:
+		shown = map[bool]string{false: "False", true: "True"}[value]
+	case string:
+		shown = strconv.Quote(value)
+	case float64: // 10.0, not 10, which would be right
+		if shown = strconv.FormatFloat(value, 'g', -1, 64); !strings.ContainsAny(shown, ".eIN") {
+			shown += ".0"
+		}
+	case []any:
+		shown = "a list"
+	case map[string]any:
+		shown = "a dict"
+	default:
+		shown = fmt.Sprint(value)
 	}
 	return fmt.Errorf("%s: %s must be %s, not %s", v.file, name, want, shown)
 }

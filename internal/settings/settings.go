@@ -130,12 +130,14 @@ func (d Dir) General() (General, error) {
 	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT"); err != nil {
 		return g, err
 	}
-	for name, field := range map[string]*string{
-		"ROOT_PATH": &g.RootPath, "S3_URI_PREFIX": &g.S3Prefix, "S3CMD_CONFIG": &g.S3cmdConfig,
-	} {
-		if *field, err = v.text(name, ""); err != nil {
-			return g, err
-		}
+	if g.RootPath, err = v.text("ROOT_PATH", ""); err != nil {
+		return g, err
+	}
+	if g.S3Prefix, err = v.text("S3_URI_PREFIX", ""); err != nil {
+		return g, err
+	}
+	if g.S3cmdConfig, err = v.text("S3CMD_CONFIG", ""); err != nil {
+		return g, err
 	}
 	if g.LockTimeout, err = v.span("LOCK_TIMEOUT", DefaultLockTimeout); err != nil {
 		return g, err

@@ -105,6 +105,9 @@ func (d Dir) Init(src, name, kind string) (string, error) {
 		strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
 		return "", fmt.Errorf("the name %q cannot be part of a directory's name: use letters and digits", name)
 	}
+	if kind != "tar" && kind != "rdiff" {
+		return "", fmt.Errorf(`the type must be "tar" or "rdiff", not %q`, kind)
+	}
 	found, err := d.working(src)
 	if err != nil {
 		return "", err

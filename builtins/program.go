@@ -14,9 +14,9 @@ import (
 	"btw-backup/starlib"
 )
 
-func command(r *run.Run) starlib.Builtin {
+func program(r *run.Run) starlib.Builtin {
 	return starlib.Builtin{
-		Name: "command",
+		Name: "program",
 		Doc: `Promises what a program writes to standard output.
 
 The program is run without a shell, and not before the artifact is compared or
