@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"samefile": cmdSameFile,
 			"modes":    cmdModes,
 			"script":   cmdScript,
+			"readme":   cmdReadme,
 		},
 	})
 }

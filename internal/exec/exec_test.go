@@ -135,7 +135,7 @@ func TestTail(t *testing.T) {
 		{"short", "a\nb\n", "a\nb"},
 		{"as much as fits", text(409), lastLines(409, 409)},
 		{"a line too much", text(410), lastLines(409, 410)},
-		{"a line cut short", "xxxxx\n" + text(409), lastLines(409, 409)},
+		{"a line cut short", "xxxxxxx\n" + text(409), lastLines(409, 409)},
 		{"just under twice as much", text(819), lastLines(409, 819)},
 		{"just over twice as much", text(820), lastLines(409, 820)},
 		{"far more", text(12345), lastLines(409, 12345)},
@@ -217,11 +217,7 @@ func TestWhereProgramsAreLookedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{first + "/both", second + "/both", second + "/notes", second + "/folder", second + "/here"} {
-		write(t, name, "#!/bin/sh\necho "+name+"\n", 0o755)
-	}
-	run := func(program string, env ...string) (string, error) {
-		result, err := OS{}.Run(t.Context(), Cmd{Args: []string{program}, Env: env, Dir: second})
-		return result.Stdout, err
+		write(t, name, "", 0o755)
 	}
 	for _, test := range []struct{ name, program, path, want string }{
 		{"the first that has it", "both", first + ":" + second, first + "/both"},
@@ -230,18 +226,23 @@ func TestWhereProgramsAreLookedFor(t *testing.T) {
 		{"an empty entry is not the folder of the day", "here", ":" + first + "::", ""},
 		{"nor is a relative one", "here", ".:./:../" + filepath.Base(second), ""},
 		{"relative entries are passed over", "both", ".::" + first, first + "/both"},
-		{"a path is from where it runs", "./here", first, second + "/here"},
+		{"a path is from where it runs", "./here", first, "./here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := run(test.program, "PATH="+test.path)
-			var missing *MissingError
-			if got != test.want || errors.As(err, &missing) != (test.want == "") {
+			got, err := lookPath(test.program, []string{"PATH=" + test.path}, second)
+			if got != test.want || (err == nil) != (test.want != "") {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
 	}
-	// The program's own PATH is there, even if ours is not.
+	if err := os.Symlink("/bin/sh", second+"/shell"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (OS{}).Run(t.Context(), Cmd{Args: []string{"./shell", "-c", ":"}, Dir: second}); err != nil {
+		t.Error(err)
+	}
+	// A program has a PATH, even if none was set.
 	for _, env := range []string{"PATH", "PATH="} {
 		result, err := OS{}.Run(t.Context(), Cmd{Args: []string{"env"}, Env: []string{env}})
 		if err != nil || !slices.Contains(strings.Split(result.Stdout, "\n"), "PATH="+DefaultPath) {
@@ -448,24 +449,20 @@ func TestWriterFails(t *testing.T) {
 func TestStrayGrandchild(t *testing.T) {
 	t.Parallel()
 	p := newPipe(t)
-	cmd := sh(`(exec 3>$P; echo up >&3; exec ` + forever + `) & echo said`)
-	cmd.Env = []string{"P=" + p.name}
+	q := newPipe(t)
+	cmd := sh(`(exec 3>$P; echo up >&3; exec ` + forever + `) & read word <$Q; echo said`)
+	cmd.Env = []string{"P=" + p.name, "Q=" + q.name}
 	ended := make(chan error)
 	go func() {
 		_, err := OS{drain: time.Millisecond}.Run(t.Context(), cmd)
 		ended <- err
 	}()
-	f, err := os.Open(p.name) // it is killed, perhaps before its first word
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // only read
+	f := p.open(t)
+	write(t, q.name, "go\n", 0o600)
 	if err := <-ended; !errors.Is(err, osexec.ErrWaitDelay) || !strings.HasPrefix(err.Error(), "sh ended, but") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := io.ReadAll(f); err != nil {
-		t.Error(err)
-	}
+	gone(t, f)
 }
 
 // One that has let go of the output is not waited for, and killed.
