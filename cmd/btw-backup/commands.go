@@ -9,6 +9,7 @@ import (
 
 	"btw-backup/builtins"
 	"btw-backup/internal/run"
+	"btw-backup/internal/settings"
 	"btw-backup/internal/syncstate"
 	"btw-backup/starlib"
 )
@@ -37,7 +38,11 @@ Arguments:
 			default:
 				return &usageError{fmt.Errorf("--type must be tar or rdiff, not %q", kind), cmd}
 			}
-			dir, err := p.world.Config.Init(args[0], args[1], kind)
+			var dir string
+			err := p.world.WithConfig(cmd.Context(), settings.DefaultLockTimeout, func() (err error) {
+				dir, err = p.world.Config.Init(args[0], args[1], kind)
+				return err
+			})
 			if err != nil {
 				return err
 			}

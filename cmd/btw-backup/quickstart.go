@@ -56,14 +56,18 @@ func (q *quickstart) run(ctx context.Context, src string) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", src)
 	}
-	if err := q.configure(); err != nil {
+	var general settings.General
+	var name string
+	err := q.world.WithConfig(ctx, settings.DefaultLockTimeout, func() (err error) {
+		if err := q.configure(); err != nil {
+			return err
+		}
+		if general, err = q.world.General(); err != nil {
+			return err
+		}
+		name, err = q.initialize(src)
 		return err
-	}
-	general, err := q.world.General()
-	if err != nil {
-		return err
-	}
-	name, err := q.initialize(src)
+	})
 	if err != nil {
 		return err
 	}
@@ -108,9 +112,6 @@ func (q *quickstart) configure() error {
 		if err := os.MkdirAll(dir, durable.DirMode); err != nil {
 			return err
 		}
-	}
-	if err := config.Make(); err != nil {
-		return err
 	}
 	text := fmt.Sprintf("ROOT_PATH = %s\nS3_URI_PREFIX = %s\n",
 		starlark.String(root), starlark.String("file://"+copies))

@@ -68,6 +68,8 @@ type Odd struct {
 	// Interrupted says that it is a chain whose last run did not end. Its
 	// older states are there, and it can be mended.
 	Interrupted bool
+
+	newest time.Time // of its states, whole or not, if it is a chain
 }
 
 // Contents is what lies in a destination.
@@ -98,8 +100,11 @@ func (c Contents) Latest() time.Time {
 		}
 	}
 	for _, o := range c.Odd {
-		if t, _, _ := ParseName(o.Name); t.After(latest) {
-			latest = t
+		t, _, _ := ParseName(o.Name)
+		for _, t := range []time.Time{t, o.newest} {
+			if t.After(latest) {
+				latest = t
+			}
 		}
 	}
 	return latest
@@ -176,14 +181,18 @@ func readChain(fsys durable.FS, dir string, info fs.FileInfo, b *Backup) (*Odd, 
 	if len(state.Markers) == 0 {
 		return &Odd{Why: "its first backup was never finished"}, nil
 	}
-	if len(state.Mirror) != 1 {
-		return &Odd{Why: "it holds no artifact"}, nil
+	newest := state.Markers[len(state.Markers)-1]
+	switch {
+	case len(state.Mirror) == 0:
+		return &Odd{Why: "it holds no artifact", newest: newest}, nil
+	case len(state.Mirror) > 1:
+		return &Odd{Why: "it holds more than an artifact", newest: newest}, nil
 	}
 	// The first session is the full backup, whatever second rdiff-backup gave
 	// it: the Python program let that differ from the directory's name.
 	b.Increments = state.Sessions()[1:]
 	if !state.Whole() {
-		return &Odd{Why: "its last backup was interrupted", Interrupted: true}, nil
+		return &Odd{Why: "its last backup was interrupted", Interrupted: true, newest: newest}, nil
 	}
 	return nil, nil
 }

@@ -39,10 +39,18 @@ func SyncDir(fsys FS, dir string) error {
 // WriteFile makes or replaces the file name with what write produces, in the
 // five steps of the package comment. On an error the old file, if there was
 // one, is still there untouched, unless it was the very last step that
-// failed: then the new file is there, and may not outlive a power cut. own, when it is not nil, is called with the
-// temporary name before anybody can see the new file under its final one.
+// failed: then the new file is there, and may not outlive a power cut. own,
+// when it is not nil, is called with the temporary name before anybody can see
+// the new file under its final one.
+//
+// The temporary name follows from the final one, so that what a crash leaves
+// is gone once the file is written again. Two who write one file need a lock.
 func WriteFile(fsys FS, name string, own func(tempname string) error, write func(io.Writer) error) (err error) {
-	f, err := afero.TempFile(fsys, filepath.Dir(name), TempPrefix+filepath.Base(name)+"-")
+	temp := filepath.Join(filepath.Dir(name), TempPrefix+filepath.Base(name))
+	if err := removeIfThere(fsys, temp); err != nil {
+		return err
+	}
+	f, err := Create(fsys, temp)
 	if err != nil {
 		return err
 	}

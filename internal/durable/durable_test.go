@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,15 +45,12 @@ func newRecorder(t *testing.T) *recorder {
 	return &recorder{base: base}
 }
 
-var random = regexp.MustCompile(`-\d+$`)
-
-// shown leaves out what is another one each time.
 func (r *recorder) shown(name string) string {
 	rel, err := filepath.Rel(r.base, name)
 	if err != nil {
 		return name
 	}
-	return random.ReplaceAllString(rel, "-N")
+	return rel
 }
 
 func (r *recorder) note(op string, names ...string) error {
@@ -96,8 +92,10 @@ func (r *recorder) Rename(a, b string) error {
 }
 
 func (r *recorder) Remove(name string) error {
-	if err := r.note("remove", name); err != nil {
-		return err
+	if there, err := durable.Exists(r.OS, name); err != nil || there {
+		if err := errors.Join(err, r.note("remove", name)); err != nil {
+			return err
+		}
 	}
 	return r.OS.Remove(name)
 }
@@ -201,11 +199,11 @@ func names(t *testing.T, dir string) string {
 }
 
 // The five steps, in this order.
-const writing = `create .btw-tmp-file-N
-write .btw-tmp-file-N
-sync .btw-tmp-file-N
-close .btw-tmp-file-N
-rename .btw-tmp-file-N file
+const writing = `create .btw-tmp-file
+write .btw-tmp-file
+sync .btw-tmp-file
+close .btw-tmp-file
+rename .btw-tmp-file file
 sync .`
 
 func TestWriteFile(t *testing.T) {
@@ -240,6 +238,28 @@ func TestWriteFile(t *testing.T) {
 		if get(t, name) != "content" || info.Mode() != durable.FileMode || !owned || names(t, r.base) != "file" {
 			t.Errorf("%q %v, beside it: %s", get(t, name), info.Mode(), names(t, r.base))
 		}
+	}
+}
+
+// What a crash left is in nobody's way, and gone afterwards.
+func TestWriteFileAfterACrash(t *testing.T) {
+	t.Parallel()
+	r := newRecorder(t)
+	put(t, r.base+"/.btw-tmp-file", "half of a longer content")
+	if err := os.Chmod(r.base+"/.btw-tmp-file", 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteBytes(r, r.base+"/file", []byte("content"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.done(), "remove .btw-tmp-file\n"+writing; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if get(t, r.base+"/file") != "content" || names(t, r.base) != "file" {
+		t.Errorf("%q, beside it: %s", get(t, r.base+"/file"), names(t, r.base))
+	}
+	if info, err := os.Stat(r.base + "/file"); err != nil || info.Mode() != durable.FileMode {
+		t.Errorf("got %v, %v", info, err)
 	}
 }
 
@@ -292,7 +312,7 @@ func TestWriteFileFails(t *testing.T) {
 	t.Run("removing as well", func(t *testing.T) {
 		t.Parallel()
 		r := newRecorder(t)
-		r.failAt = "remove .btw-tmp-file-N"
+		r.failAt = "remove .btw-tmp-file"
 		own := errors.New("not yours")
 		err := durable.WriteBytes(r, filepath.Join(r.base, "file"), nil, func(string) error { return own })
 		if !errors.Is(err, own) || !errors.Is(err, errInjected) {

@@ -174,6 +174,9 @@ func readMetadata(fsys durable.FS, name string) (Metadata, error) {
 	return m, nil
 }
 
+// unquote undoes what rdiff-backup does to names in its metadata.
+var unquote = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
+
 // sha1Size is how many bytes a SHA-1 has.
 const sha1Size = 20
 
@@ -188,7 +191,7 @@ func parseMetadata(r io.Reader) (Metadata, error) {
 				return Metadata{}, errors.New("it lists more than one file")
 			}
 			if name != "." {
-				m.Name = name
+				m.Name = unquote.Replace(name)
 			}
 			continue
 		}
@@ -199,8 +202,8 @@ func parseMetadata(r io.Reader) (Metadata, error) {
 		switch key {
 		case "Size":
 			size, err := strconv.ParseInt(value, 10, 64)
-			if err != nil {
-				return Metadata{}, err
+			if err != nil || size < 0 {
+				return Metadata{}, fmt.Errorf("it gives the size %q", value)
 			}
 			m.Size = size
 		case "SHA1Digest":

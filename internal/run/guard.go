@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -27,12 +28,32 @@ const (
 // though the sync state knows of backups.
 func (r *Run) guardRoot(ctx context.Context, general settings.General, state *syncstate.Journal) error {
 	// Two first runs must not make two markers.
-	held, err := r.lockFile(ctx, "root", r.waiter(general.LockTimeout))
+	return r.WithConfig(ctx, general.LockTimeout, func() error { return r.checkMarker(general.RootPath, state) })
+}
+
+// WithConfig calls act while nobody else changes the config directory, after
+// clearing up what a killed fs-init left there.
+func (w *World) WithConfig(ctx context.Context, limit time.Duration, act func() error) (err error) {
+	if err := w.Config.Make(); err != nil {
+		return err
+	}
+	held, err := w.lockFile(ctx, "config", w.waiter(limit))
 	if err != nil {
 		return err
 	}
-	err = r.checkMarker(general.RootPath, state)
-	return errors.Join(err, held.Release())
+	defer func() { err = join(err, held.Release()) }()
+	entries, err := afero.ReadDir(w.FS, w.Config.Path)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.IsDir() && durable.IsTemp(entry.Name()) {
+			if err := w.FS.RemoveAll(filepath.Join(w.Config.Path, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return act()
 }
 
 func (r *Run) checkMarker(root string, state *syncstate.Journal) error {
@@ -77,7 +98,7 @@ func (r *Run) markRoot(root, markerPath, memoryPath string, state *syncstate.Jou
 			holds++
 		}
 	}
-	if holds == 0 && !journal.Empty() {
+	if holds == 0 && journal.Names(rootMarker) {
 		return Refuse("ROOT_PATH %s is empty, though %s names backups in it: is it mounted? "+
 			"To begin anew: btw-backup sync-state --reset", root, StatePath(r.Config.Path))
 	}

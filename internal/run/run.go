@@ -135,9 +135,6 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if err := r.Config.Guard(r.Config.Path); err != nil {
 		return Refused(err)
 	}
-	if _, err := durable.MkdirAll(r.FS, r.Config.Path, filepath.Join(r.Config.Path, lockDir)); err != nil {
-		return err
-	}
 	state, err := syncstate.Open(ctx, r.StateConfig(general.LockTimeout))
 	if err != nil {
 		return Refused(err)
@@ -153,8 +150,12 @@ func (r *Run) Prepare(ctx context.Context) error {
 func (r *Run) wait() lock.Waiter { return r.waiter(r.general.LockTimeout) }
 
 // lockFile takes a lock that has a file of its own in the config directory.
-func (r *Run) lockFile(ctx context.Context, name string, wait lock.Waiter) (*lock.Lock, error) {
-	return r.Locker.File(ctx, filepath.Join(r.Config.Path, lockDir, name), wait)
+func (w *World) lockFile(ctx context.Context, name string, wait lock.Waiter) (*lock.Lock, error) {
+	dir := filepath.Join(w.Config.Path, lockDir)
+	if _, err := durable.MkdirAll(w.FS, w.Config.Path, dir); err != nil {
+		return nil, err
+	}
+	return w.Locker.File(ctx, filepath.Join(dir, name), wait)
 }
 
 // path returns where a path of the sync state lies.

@@ -148,5 +148,12 @@ func excerpt(line string) string {
 	return fmt.Sprintf("%q", line)
 }
 
-// Empty tells whether the journal has no line at all.
-func (s State) Empty() bool { return s.whole == 0 && len(s.torn) == 0 }
+// Names tells whether any event is about another path than those excepted.
+func (s State) Names(except ...string) bool {
+	for e := range s.entries {
+		if !slices.Contains(except, e.Path) {
+			return true
+		}
+	}
+	return false
+}
