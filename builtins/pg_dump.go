@@ -89,37 +89,54 @@ var errDiffer = errors.New("the dumps differ")
 
 // sameRestored runs pg_restore on both dumps at once and compares what it
 // writes. Both must end well, and write something: a comparison does not pass
-// on the output of a failed command.
-func sameRestored(ctx context.Context, r *run.Run, a, b string) (bool, error) {
-	readA, writeA := io.Pipe()
-	readB, writeB := io.Pipe()
-	failures := make(chan error, 2)
-	for _, side := range []struct {
-		dump string
-		out  *io.PipeWriter
-	}{{a, writeA}, {b, writeB}} {
-		go func() {
-			var n int64
-			cmd := pgCommand("pg_restore", "--file=-", side.dump)
-			cmd.Stdout = writerFunc(func(p []byte) (int, error) {
-				n += int64(len(p))
-				return side.out.Write(p)
-			})
-			_, err := r.Exec.Run(ctx, cmd)
-			if err == nil && n == 0 {
-				err = errors.New("pg_restore ended well, but wrote nothing")
-			}
-			side.out.CloseWithError(err) // nil is io.EOF
-			failures <- err
-		}()
-	}
-	equal, err := pgdump.Equal(artifact.WithoutLines(readA, pgdump.IsKey), artifact.WithoutLines(readB, pgdump.IsKey))
-	readA.CloseWithError(errDiffer)
-	readB.CloseWithError(errDiffer)
-	for range 2 {
-		if failure := <-failures; err == nil && failure != nil && !errors.Is(failure, errDiffer) {
-			err = failure
-		}
+// on the output of a failed command. If it is the previous dump that cannot be
+// restored, one of a newer version, say, that is an artifact.PreviousError.
+func sameRestored(ctx context.Context, r *run.Run, previous, fresh string) (bool, error) {
+	a, b := restoring(ctx, r, previous), restoring(ctx, r, fresh)
+	equal, err := pgdump.Equal(artifact.WithoutLines(a, pgdump.IsKey), artifact.WithoutLines(b, pgdump.IsKey))
+	errA, errB := a.end(), b.end()
+	switch {
+	case errB != nil:
+		return false, errB
+	case errA != nil && ctx.Err() == nil:
+		return false, artifact.Unreadable(errA)
+	case errA != nil:
+		return false, errA
 	}
 	return equal && err == nil, err
+}
+
+// restored is the output of a pg_restore that is running.
+type restored struct {
+	*io.PipeReader
+	failed chan error
+}
+
+func restoring(ctx context.Context, r *run.Run, dump string) restored {
+	out, in := io.Pipe()
+	p := restored{out, make(chan error, 1)}
+	go func() {
+		var n int64
+		cmd := pgCommand("pg_restore", "--file=-", dump)
+		cmd.Stdout = writerFunc(func(p []byte) (int, error) {
+			n += int64(len(p))
+			return in.Write(p)
+		})
+		_, err := r.Exec.Run(ctx, cmd)
+		if err == nil && n == 0 {
+			err = errors.New("pg_restore ended well, but wrote nothing")
+		}
+		in.CloseWithError(err) // nil is io.EOF
+		p.failed <- err
+	}()
+	return p
+}
+
+// end ends the program, if it has not ended, and returns why it failed.
+func (p restored) end() error {
+	p.CloseWithError(errDiffer)
+	if err := <-p.failed; !errors.Is(err, errDiffer) {
+		return err
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -47,7 +48,13 @@ read an error.`,
 			for _, name := range left {
 				r.Log.Info(fmt.Sprintf("%s lies in %s and is left out of the archive", name, src))
 			}
-			args := tarArgs(src, append(left, c.Strings("exclude")...))
+			exclude := c.Strings("exclude")
+			for i, name := range exclude {
+				if exclude[i] = filepath.Clean(strings.Trim(name, "/")); !filepath.IsLocal(exclude[i]) || exclude[i] == "." {
+					return nil, fmt.Errorf("exclude: %q is no path in the tree", name)
+				}
+			}
+			args := tarArgs(src, append(left, exclude...))
 			return artifactValue(&artifact.Artifact{
 				Name: "backup.tar", Form: form, Complete: completeTar,
 				Produce: func(ctx context.Context, w io.Writer) error {
@@ -81,7 +88,7 @@ func tarArgs(src string, exclude []string) []string {
 		"--anchored", "--no-wildcards",
 	}
 	for _, name := range exclude {
-		args = append(args, "--exclude=./"+strings.Trim(name, "/"))
+		args = append(args, "--exclude=./"+name)
 	}
 	return append(args, ".")
 }

@@ -25,6 +25,8 @@ type program struct {
 	world  run.World
 	stdout io.Writer
 	log    *log
+
+	printErr error // the first error of what recipes printed
 }
 
 // global are the flags of every command.
@@ -167,7 +169,9 @@ func (p *program) host(r *run.Run) *starlib.Host {
 		ReservedFlags: []string{"help", "h", "quiet", "q", "config-dir", "lock-timeout", "version"},
 		Print: func(line string) {
 			p.log.done()
-			_, _ = fmt.Fprintln(p.stdout, line)
+			if _, err := fmt.Fprintln(p.stdout, line); err != nil && p.printErr == nil {
+				p.printErr = err
+			}
 		},
 	}
 }

@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
+	"github.com/spf13/afero"
 	"github.com/spf13/cobra"
 	"go.starlark.net/starlark"
 
+	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/offsite"
 	"btw-backup/internal/run"
@@ -51,7 +50,7 @@ type quickstart struct {
 }
 
 func (q *quickstart) run(ctx context.Context, src string) error {
-	if info, err := os.Stat(src); err != nil {
+	if info, err := q.world.FS.Stat(src); err != nil {
 		return err
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", src)
@@ -71,20 +70,13 @@ func (q *quickstart) run(ctx context.Context, src string) error {
 	if err != nil {
 		return err
 	}
-	before, err := q.names(general, name)
-	if err != nil {
-		return err
-	}
-	if err := q.runRecipe(ctx, "fs", map[string]starlark.Value{
+	kept, err := q.perform(ctx, "fs", map[string]starlark.Value{
 		"src": starlark.String(src), "dst": starlark.String(name),
-	}); err != nil {
-		return err
-	}
-	after, err := q.names(general, name)
+	})
 	if err != nil {
 		return err
 	}
-	return q.tell(src, name, general, len(after) == len(before), after)
+	return q.tell(ctx, src, name, general, len(kept) == 0)
 }
 
 // configure makes config.py, and the directories that it names, if there is
@@ -109,7 +101,7 @@ func (q *quickstart) configure() error {
 		return err
 	}
 	for _, dir := range []string{root, copies} {
-		if err := os.MkdirAll(dir, durable.DirMode); err != nil {
+		if err := q.world.FS.MkdirAll(dir, durable.DirMode); err != nil {
 			return err
 		}
 	}
@@ -136,7 +128,7 @@ func (q *quickstart) initialize(src string) (name string, err error) {
 	config := q.world.Config
 	hash := "." + settings.Hash(src)
 	taken := map[string]bool{}
-	entries, err := os.ReadDir(config.Path)
+	entries, err := afero.ReadDir(q.world.FS, config.Path)
 	if err != nil {
 		return "", err
 	}
@@ -173,28 +165,14 @@ func mnemonic(base string) string {
 	return clean
 }
 
-// names lists the backups that are there.
-func (q *quickstart) names(general settings.General, dst string) ([]string, error) {
-	if _, err := os.Stat(filepath.Join(general.RootPath, dst)); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	contents, err := run.New(q.world).Look(dst)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, b := range contents.Backups {
-		names = append(names, b.Path())
-		for range b.Increments {
-			names = append(names, b.Path())
-		}
-	}
-	return names, nil
-}
-
 // tell says what is there now, after looking that it is.
-func (q *quickstart) tell(src, dst string, general settings.General, unchanged bool, names []string) error {
-	b, entries, err := run.New(q.world).ReadBack(dst)
+func (q *quickstart) tell(ctx context.Context, src, dst string, general settings.General, unchanged bool) error {
+	r := run.New(q.world)
+	newest, entries, err := r.ReadBack(ctx, dst)
+	if err != nil {
+		return err
+	}
+	contents, err := r.Look(dst)
 	if err != nil {
 		return err
 	}
@@ -206,14 +184,17 @@ func (q *quickstart) tell(src, dst string, general settings.General, unchanged b
 		done + src,
 		"backups    " + filepath.Join(general.RootPath, dst),
 	}
-	for _, name := range names {
-		lines = append(lines, "             "+filepath.Base(name))
+	for _, b := range contents.Backups {
+		lines = append(lines, "             "+b.Name())
+		for _, t := range b.Increments {
+			lines = append(lines, "              "+destination.Name(t))
+		}
 	}
 	lines = append(lines,
-		fmt.Sprintf("read back  %s: %d files and directories, as recorded", b.Name(), entries),
+		fmt.Sprintf("read back  %s: %d files and directories, as recorded", newest, entries),
 		"off-site   "+general.S3Prefix,
 	)
-	if copies, ok := offsite.DirectoryOf(general.S3Prefix); ok && sameDisk(general.RootPath, copies) {
+	if copies, ok := offsite.DirectoryOf(general.S3Prefix); ok && q.sameDisk(general.RootPath, copies) {
 		lines = append(lines,
 			"           Both copies lie on one disk: when it breaks, both are gone. Set S3_URI_PREFIX",
 			"           in "+filepath.Join(q.world.Config.Path, "config.py")+" to another disk (file://) or to S3 (s3://).")
@@ -256,14 +237,14 @@ func shellQuote(word string) string {
 
 // sameDisk tells whether two directories lie on one device, so far as this
 // machine can tell.
-func sameDisk(a, b string) bool {
+func (q *quickstart) sameDisk(a, b string) bool {
 	device := func(name string) (uint64, bool) {
-		info, err := os.Stat(name)
+		info, err := q.world.FS.Stat(name)
 		if err != nil {
 			return 0, false
 		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		return stat.Dev, ok
+		id, ok := durable.IdentityOf(info)
+		return id.Device, ok
 	}
 	x, okX := device(a)
 	y, okY := device(b)

@@ -97,15 +97,24 @@ func (p *program) recipeCommand(recipe *starlib.Recipe) *cobra.Command {
 
 // runRecipe runs a recipe from beginning to end.
 func (p *program) runRecipe(ctx context.Context, name string, values map[string]starlark.Value) error {
+	_, err := p.perform(ctx, name, values)
+	return err
+}
+
+// perform runs a recipe and returns the paths of the backups that it made.
+func (p *program) perform(ctx context.Context, name string, values map[string]starlark.Value) (kept []string, err error) {
 	r := run.New(p.world)
 	recipe, err := p.host(r).Load(ctx, name)
 	if err == nil {
 		_, err = recipe.Call(ctx, values)
 	}
-	if err = r.Finish(ctx, err); err != nil {
-		return &taleError{err: err, kept: r.Kept()}
+	if err == nil {
+		err = p.printErr
 	}
-	return nil
+	if err = r.Finish(ctx, err); err != nil {
+		return r.Kept(), &taleError{err: err, kept: r.Kept(), doubt: r.Doubt()}
+	}
+	return r.Kept(), nil
 }
 
 func argumentHelp(recipe *starlib.Recipe) string {

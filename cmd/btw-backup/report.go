@@ -43,8 +43,9 @@ func (e *usageError) Unwrap() error { return e.err }
 
 // taleError is an error with what it means for the backups.
 type taleError struct {
-	err  error
-	kept []string
+	err   error
+	kept  []string
+	doubt bool
 }
 
 func (e *taleError) Error() string { return e.err.Error() }
@@ -118,9 +119,12 @@ func (p *program) details(err error) {
 			p.log.detail(fmt.Sprintf("at %s:%d: %s", file, line, source))
 		}
 	}
-	if len(tale.kept) == 0 {
+	switch {
+	case tale.doubt:
+		p.log.detail("the disk failed at the last step: the next run finds out whether the backup was kept; nothing was removed")
+	case len(tale.kept) == 0:
 		p.log.detail("no backup was made; nothing was removed")
-	} else {
+	default:
 		p.log.detail("the backup was made and is safe here: " + strings.Join(tale.kept, ", "))
 	}
 }

@@ -33,9 +33,10 @@ type Artifact struct {
 	Produce func(ctx context.Context, w io.Writer) error
 
 	// ProduceFile is set instead of Produce by a producer that must write a
-	// file itself. Same tells, for it, whether two such files hold the same.
+	// file itself. Same tells, for it, whether two such files hold the same;
+	// what is wrong with the first is a [PreviousError].
 	ProduceFile func(ctx context.Context, name string) error
-	Same        func(ctx context.Context, a, b string) (bool, error)
+	Same        func(ctx context.Context, previous, name string) (bool, error)
 
 	// Ignore tells which lines of the stream do not count when it is
 	// compared; nil means that all do. A line comes with its newline.
@@ -77,6 +78,16 @@ type Previous struct {
 	Index tbz.Index
 }
 
+// PreviousError says that the previous artifact cannot be read, or understood.
+// Compare returns it with the new artifact spooled: it can be kept.
+type PreviousError struct{ err error }
+
+func (e *PreviousError) Error() string { return e.err.Error() }
+func (e *PreviousError) Unwrap() error { return e.err }
+
+// Unreadable makes a [PreviousError] of an error, for Same.
+func Unreadable(err error) error { return &PreviousError{err} }
+
 // Made returns what the artifact was made into, or nil if it was not yet.
 func (a *Artifact) Made() *Made { return a.made }
 
@@ -110,7 +121,13 @@ func (a *Artifact) Compare(ctx context.Context, fsys durable.FS, previous Previo
 		return false, err
 	}
 	equal, err := a.run(ctx, fsys, spool, f)
-	return equal, errors.Join(err, f.Close())
+	if err == nil && !equal {
+		err = f.damage()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return equal && err == nil, err
 }
 
 func (a *Artifact) spoolFile(ctx context.Context, fsys durable.FS, name string) error {
@@ -124,7 +141,7 @@ func (a *Artifact) spoolFile(ctx context.Context, fsys durable.FS, name string) 
 	if err != nil {
 		return err
 	}
-	sum, err := SumFile(fsys, name)
+	sum, err := SumFile(ctx, fsys, name)
 	if err != nil {
 		return err
 	}
@@ -164,7 +181,7 @@ func (a *Artifact) run(ctx context.Context, fsys durable.FS, spool string, f fol
 			return false, err
 		}
 	}
-	made, err := s.end()
+	made, err := s.end(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -224,7 +241,7 @@ func (s *stream) begin() (err error) {
 }
 
 // end is called when the producer ended well.
-func (s *stream) end() (*Made, error) {
+func (s *stream) end(ctx context.Context) (*Made, error) {
 	made := &Made{Plain: Sum{Size: s.size}}
 	s.sum.Sum(made.Plain.SHA256[:0])
 	if s.out == nil {
@@ -246,7 +263,7 @@ func (s *stream) end() (*Made, error) {
 	}
 	made.Spool, made.Index, made.Stored = s.spool, index, made.Plain
 	if s.form == Bzip2 {
-		made.Stored, err = SumFile(s.fs, s.spool)
+		made.Stored, err = SumFile(ctx, s.fs, s.spool)
 	}
 	return made, err
 }
@@ -259,15 +276,31 @@ func (s *stream) abandon() error {
 	return s.out.abandon()
 }
 
+// Interruptible returns a reader of r that ends with the cause of ctx's end, for
+// files that take a while to read.
+func Interruptible(ctx context.Context, r io.Reader) io.Reader { return &interruptible{ctx, r} }
+
+type interruptible struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one reading
+	r   io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if i.ctx.Err() != nil {
+		return 0, context.Cause(i.ctx)
+	}
+	return i.r.Read(p)
+}
+
 // SumFile reads a file and returns its length and digest.
-func SumFile(fsys durable.FS, name string) (Sum, error) {
+func SumFile(ctx context.Context, fsys durable.FS, name string) (Sum, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return Sum{}, err
 	}
 	defer f.Close() //nolint:errcheck // only read
 	h := sha256.New()
-	n, err := io.Copy(h, f)
+	n, err := io.Copy(h, Interruptible(ctx, f))
 	if err != nil {
 		return Sum{}, err
 	}
@@ -280,13 +313,13 @@ func SumFile(fsys durable.FS, name string) (Sum, error) {
 // the digests of its content, cut into members as package tbz would have. How
 // long these are in the file it cannot tell: their Stored is 0. An error that
 // is not the file system's means that the file is damaged.
-func IndexFile(fsys durable.FS, name string) (tbz.Index, Sum, error) {
+func IndexFile(ctx context.Context, fsys durable.FS, name string) (tbz.Index, Sum, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, Sum{}, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	r := tbz.NewReader(f)
+	r := tbz.NewReader(Interruptible(ctx, f))
 	var index tbz.Index
 	whole := sha256.New()
 	var sum Sum

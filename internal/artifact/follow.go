@@ -3,7 +3,6 @@ package artifact
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"io"
 
 	"github.com/spf13/afero"
@@ -27,6 +26,10 @@ type follower interface {
 	// return another output in its place.
 	branch(file afero.File, out output) (output, error)
 
+	// damage is a [PreviousError] if the previous artifact could not be read
+	// to where it differs.
+	damage() error
+
 	Close() error
 }
 
@@ -43,6 +46,7 @@ type contentFollower struct {
 	equal   int64     // how many bytes that count were equal
 	pending []byte    // what was followed and was not found equal, or not asked yet
 	ignored []ignored // what did not count
+	broken  error
 }
 
 // ignored is a line of the stream that does not count.
@@ -105,10 +109,7 @@ func (f *contentFollower) match(p []byte) (bool, error) {
 	if cap(f.buf) < len(p) {
 		f.buf = make([]byte, len(p))
 	}
-	n, err := io.ReadFull(f.reader, f.buf[:len(p)])
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, err
-	}
+	n := f.read(f.buf[:len(p)])
 	if n == len(p) && bytes.Equal(f.buf[:n], p) {
 		f.equal += int64(n)
 		return true, nil
@@ -126,13 +127,28 @@ func (f *contentFollower) end() (bool, error) {
 		f.pending = nil
 	}
 	var one [1]byte
-	switch _, err := io.ReadFull(f.reader, one[:]); {
-	case errors.Is(err, io.EOF):
-		return true, nil
-	case err != nil:
-		return false, err
+	return f.read(one[:]) == 0 && f.broken == nil, nil
+}
+
+// read fills p from the previous artifact, as far as that reaches. io.ReadFull
+// would not do: it gives a file that was cut off, and one that ends, one error.
+func (f *contentFollower) read(p []byte) (n int) {
+	for n < len(p) && f.broken == nil {
+		k, err := f.reader.Read(p[n:])
+		n += k
+		if err == io.EOF { //nolint:errorlint // a wrapped one is no end
+			break
+		}
+		f.broken = err
 	}
-	return false, nil
+	return n
+}
+
+func (f *contentFollower) damage() error {
+	if f.broken == nil {
+		return nil
+	}
+	return Unreadable(f.broken)
 }
 
 func (f *contentFollower) branch(_ afero.File, out output) (output, error) {
@@ -173,6 +189,9 @@ func newDigestFollower(fsys durable.FS, previous Previous) *digestFollower {
 }
 
 func (*digestFollower) Close() error { return nil }
+
+// damage is nil: the digests were found true of the file.
+func (*digestFollower) damage() error { return nil }
 
 func (f *digestFollower) follow(p []byte) (bool, error) {
 	for {

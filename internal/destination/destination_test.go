@@ -319,7 +319,7 @@ func TestScan(t *testing.T) {
 		{
 			name:  "two mirrors",
 			files: []string{day1 + "/a", "", day1 + "/b", "", day1 + marker(day1), ""},
-			want:  day1 + ": it holds more than an artifact", latest: day1,
+			want:  day1 + ": it holds no artifact", latest: day1,
 		},
 		{
 			name: "both kinds, sorted", latest: day3,

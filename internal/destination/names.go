@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"btw-backup/internal/durable"
-	"btw-backup/internal/offsite"
 )
 
 // TimeLayout is a backup's name, and the time in log.txt; always in UTC.
@@ -23,10 +22,17 @@ const (
 	LogName      = "log.txt"
 	RecordDir    = HiddenPrefix + "records"
 	RecordSuffix = ".json"
-	AsidePrefix  = offsite.AsidePrefix // what had a backup's name and was none
-	OldPrefix    = offsite.OldPrefix   // a chain, for the moment in which a newer state takes its place
+	AsidePrefix  = HiddenPrefix + "aside-" // what had a backup's name and was none
+	OldPrefix    = HiddenPrefix + "old-"   // a chain, for the moment in which a newer state takes its place
 	TempPrefix   = durable.TempPrefix
 )
+
+// RootMarker is the name of the file, in the top of ROOT_PATH, by which it is
+// known again. It is sent off-site like a backup.
+const RootMarker = HiddenPrefix + "root"
+
+// LostFound is what mkfs puts in the top of a file system.
+const LostFound = "lost+found"
 
 // Name returns the name of a backup of the time t.
 func Name(t time.Time) string { return t.UTC().Format(TimeLayout) }
@@ -61,7 +67,13 @@ func Clean(dst string) (string, error) {
 	if clean == "." {
 		return "", fmt.Errorf("the dst argument %q is ROOT_PATH itself: name a directory below it", dst)
 	}
+	if top, _, _ := strings.Cut(clean, "/"); top == LostFound {
+		return "", fmt.Errorf("the dst argument %q: %s belongs to the file system", dst, LostFound)
+	}
 	for part := range strings.SplitSeq(clean, "/") {
+		if part == LogName {
+			return "", fmt.Errorf("the dst argument %q: %s is the name of a log", dst, LogName)
+		}
 		if part == ".." {
 			return "", fmt.Errorf("the dst argument %q leads out of ROOT_PATH", dst)
 		}

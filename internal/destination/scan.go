@@ -31,9 +31,14 @@ type Backup struct {
 	Time time.Time // the one in its name
 	Kind Kind
 
+	// Artifact is the name of the file that an rdiff backup holds.
+	Artifact string
+
 	// Increments are the names of the states after the full one, oldest
 	// first; only an rdiff backup has them. The last one is the newest state.
 	Increments []time.Time
+
+	newest time.Time // of the states in a chain, as rdiff-backup has it
 }
 
 // Name is what list prints.
@@ -52,12 +57,16 @@ func (b Backup) Path() string {
 	return b.Dst + "/" + b.Name() + "/"
 }
 
-// Newest is the time of the newest state that it holds.
+// Newest is the time of the newest state that it holds. It may be a second
+// later than the name that the Python program gave to the state.
 func (b Backup) Newest() time.Time {
-	if n := len(b.Increments); n > 0 {
-		return b.Increments[n-1]
+	newest := b.Time
+	for _, t := range append(b.Increments[:len(b.Increments):len(b.Increments)], b.newest) {
+		if t.After(newest) {
+			newest = t
+		}
 	}
-	return b.Time
+	return newest
 }
 
 // Odd is something that has a backup's name and is none.
@@ -182,12 +191,14 @@ func readChain(fsys durable.FS, dir string, info fs.FileInfo, b *Backup) (*Odd, 
 		return &Odd{Why: "its first backup was never finished"}, nil
 	}
 	newest := state.Markers[len(state.Markers)-1]
-	switch {
-	case len(state.Mirror) == 0:
-		return &Odd{Why: "it holds no artifact", newest: newest}, nil
-	case len(state.Mirror) > 1:
-		return &Odd{Why: "it holds more than an artifact", newest: newest}, nil
+	b.Artifact, err = state.Artifact(fsys, dir)
+	if err != nil {
+		return nil, err
 	}
+	if b.Artifact == "" {
+		return &Odd{Why: "it holds no artifact", newest: newest}, nil
+	}
+	b.newest = newest
 	// The first session is the full backup, whatever second rdiff-backup gave
 	// it: the Python program let that differ from the directory's name.
 	b.Increments = state.Sessions()[1:]

@@ -23,5 +23,5 @@
 // rename) and see whether the simulation of crashes notices.
 //
 // [FS] is the file system as the rest of the program sees it: afero's, and
-// the four operations that afero lacks. [OS] is the real one.
+// what afero lacks. [OS] is the real one.
 package durable

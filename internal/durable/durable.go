@@ -47,7 +47,7 @@ func SyncDir(fsys FS, dir string) error {
 // is gone once the file is written again. Two who write one file need a lock.
 func WriteFile(fsys FS, name string, own func(tempname string) error, write func(io.Writer) error) (err error) {
 	temp := filepath.Join(filepath.Dir(name), TempPrefix+filepath.Base(name))
-	if err := removeIfThere(fsys, temp); err != nil {
+	if err := RemoveIfThere(fsys, temp); err != nil {
 		return err
 	}
 	f, err := Create(fsys, temp)
@@ -56,7 +56,7 @@ func WriteFile(fsys FS, name string, own func(tempname string) error, write func
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, removeIfThere(fsys, f.Name()))
+			err = errors.Join(err, RemoveIfThere(fsys, f.Name()))
 		}
 	}()
 	if err := fill(f, write); err != nil {
@@ -87,7 +87,8 @@ func fill(f afero.File, write func(io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-func removeIfThere(fsys FS, name string) error {
+// RemoveIfThere removes a name; that there is none is as good.
+func RemoveIfThere(fsys FS, name string) error {
 	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -212,7 +213,8 @@ func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
 // every file is a hard link of the original, so that it takes no space and a
 // program that replaces files (and never changes one in place) can work on
 // the one and leave the other as it is. Files for which copyIt says yes, the
-// ones that are changed in place, are copied. Modes and times of directories
+// ones that are changed in place, are copied, and so is everything where the
+// file system has no hard links. Modes and times of directories
 // are kept; anything but files and directories is an error.
 func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
 	type stamp struct {
@@ -232,7 +234,10 @@ func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
 		case copyIt(name):
 			return copyFile(fsys, name, target, info)
 		}
-		return fsys.Link(name, target)
+		if err := fsys.Link(name, target); !cannotLink(err) {
+			return err
+		}
+		return copyFile(fsys, name, target, info)
 	})
 	if err != nil {
 		return err
@@ -245,6 +250,17 @@ func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
 		}
 	}
 	return nil
+}
+
+// cannotLink tells whether a file has to be copied, because the file system
+// has no hard links, or allows this file no more of them.
+func cannotLink(err error) bool {
+	for _, no := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS, syscall.EMLINK} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }
 
 func copyFile(fsys FS, name, target string, info fs.FileInfo) error {

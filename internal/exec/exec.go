@@ -184,11 +184,13 @@ func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	if sink != nil && sink.err != nil {
 		return result, sink.err
 	}
-	if result.Status != 0 {
-		return result, &ExitError{Program: cmd.Args[0], Result: result}
-	}
+	// Before the status: output that was cut off must not pass for what came
+	// with a status that a caller takes for a warning.
 	if errors.Is(err, osexec.ErrWaitDelay) {
 		return result, fmt.Errorf("%s ended, but something that it started held its output open: %w", cmd.Args[0], err)
+	}
+	if result.Status != 0 {
+		return result, &ExitError{Program: cmd.Args[0], Result: result}
 	}
 	return result, err
 }

@@ -13,10 +13,11 @@ import (
 )
 
 // copyFile makes the file dst equal to src, unless it is already, and tells
-// whether it had to. The new one appears under its name when it is whole and
+// whether it had to. Where there is a dst, replace is asked before it gets
+// another content; where there is none, replace is nil. The new one appears under its name when it is whole and
 // durable. An error that concerns src says so by its path; that src changed
 // meanwhile is a *ChangedError, with dst left as it was.
-func copyFile(ctx context.Context, fsys durable.FS, src, dst string, isThere bool) (sent bool, err error) {
+func copyFile(ctx context.Context, fsys durable.FS, src, dst string, replace func() error) (sent bool, err error) {
 	in, err := fsys.Open(src)
 	if err != nil {
 		return false, err
@@ -37,13 +38,16 @@ func copyFile(ctx context.Context, fsys durable.FS, src, dst string, isThere boo
 		return err
 	}
 
-	if isThere {
+	if replace != nil {
 		equal, err := sameContent(ctx, fsys, in, before.Size(), dst)
 		if err != nil {
 			return false, err
 		}
 		if equal {
 			return false, unchanged()
+		}
+		if err := replace(); err != nil {
+			return false, err
 		}
 		if _, err := in.Seek(0, io.SeekStart); err != nil {
 			return false, err
@@ -57,7 +61,7 @@ func copyFile(ctx context.Context, fsys durable.FS, src, dst string, isThere boo
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, removeIfThere(fsys, out.Name()))
+			err = errors.Join(err, durable.RemoveIfThere(fsys, out.Name()))
 		}
 	}()
 	n, err := io.Copy(out, reader{ctx, in})

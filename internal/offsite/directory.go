@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/afero"
 
@@ -29,6 +30,9 @@ func newDirectory(b base) (Store, error) {
 	target, ok := DirectoryOf(b.URI)
 	if !ok {
 		return nil, fmt.Errorf("S3_URI_PREFIX %q: a directory is written file:///PATH, with three slashes", b.URI)
+	}
+	if strings.Contains(target, "\n") { // which would end a line in what is remembered
+		return nil, fmt.Errorf("S3_URI_PREFIX %q: may not hold a line break", b.URI)
 	}
 	d := &directory{base: b, target: target}
 	// What cannot be looked at now, a mount that hangs, say, is Check's matter:
@@ -65,9 +69,6 @@ func (d *directory) sendTree(ctx context.Context, t *tree, deletions bool) error
 	}
 	there, err := d.list(ctx, t.path)
 	if err != nil {
-		return err
-	}
-	if err := refuseEmpty(d.local, t, there); err != nil {
 		return err
 	}
 	e := &directoryRun{directory: d, swept: map[string]bool{}}
@@ -177,7 +178,11 @@ func (d *directoryRun) putOne(ctx context.Context, one put) error {
 	if one.info.IsDir() {
 		return nil
 	}
-	sent, err := copyFile(ctx, d.FS, d.local.abs(one.path), d.abs(one.path), one.there != nil && one.there.kind.IsRegular())
+	var replace func() error
+	if one.there != nil && one.there.kind.IsRegular() {
+		replace = func() error { return d.mayReplace(ctx, one.path) }
+	}
+	sent, err := copyFile(ctx, d.FS, d.local.abs(one.path), d.abs(one.path), replace)
 	if sent && err == nil {
 		d.say("sent %s", one.path)
 	}
@@ -197,7 +202,7 @@ func (d *directoryRun) sweep(dir string) error {
 	}
 	for _, entry := range entries {
 		if durable.IsTemp(entry.Name()) && entry.Mode().IsRegular() {
-			if err := removeIfThere(d.FS, filepath.Join(d.abs(dir), entry.Name())); err != nil {
+			if err := durable.RemoveIfThere(d.FS, filepath.Join(d.abs(dir), entry.Name())); err != nil {
 				return err
 			}
 		}
@@ -237,18 +242,11 @@ func (d *directoryRun) removeOne(o object) error {
 	if err := d.noLinks(o.path); err != nil {
 		return err
 	}
-	if err := removeIfThere(d.FS, d.abs(o.path)); err != nil {
+	if err := durable.RemoveIfThere(d.FS, d.abs(o.path)); err != nil {
 		return err
 	}
 	if !durable.IsTemp(path.Base(o.path)) {
 		d.say("deleted %s", o.path)
-	}
-	return nil
-}
-
-func removeIfThere(fsys durable.FS, name string) error {
-	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }

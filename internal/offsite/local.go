@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/afero"
 
+	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
+	"btw-backup/internal/rdiff"
 )
 
 // local is the side that is copied, ROOT_PATH.
@@ -32,11 +34,12 @@ type item struct {
 
 // tree is what the local side holds at a path.
 type tree struct {
-	path  string // without a slash at the end; empty is all of ROOT_PATH
-	isDir bool
-	items []item          // the path's own included, but for ROOT_PATH; each directory before what it holds
-	keep  []string        // paths whose copies are not to be deleted
-	repos map[string]bool // rdiff-backup repositories
+	path   string // without a slash at the end; empty is all of ROOT_PATH
+	isDir  bool
+	items  []item          // the path's own included, but for ROOT_PATH; each directory before what it holds
+	keep   []string        // paths whose copies are not to be deleted
+	repos  map[string]bool // rdiff-backup repositories
+	filled map[string]bool // directories that are not empty; see empty.go
 }
 
 // read walks the tree at p. It is whole, every directory listed and every
@@ -57,7 +60,7 @@ func (l local) read(ctx context.Context, p string) (*tree, error) {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: is neither a file nor a directory", l.abs(p))
 	}
-	t := &tree{path: p, isDir: info.IsDir(), repos: map[string]bool{}}
+	t := &tree{path: p, isDir: info.IsDir(), repos: map[string]bool{}, filled: map[string]bool{}}
 	if t.keep, err = l.setAside(p); err != nil {
 		return nil, l.vanished(err)
 	}
@@ -107,8 +110,11 @@ func (t *tree) visit(l local, name string, info fs.FileInfo) error {
 	}
 	rel = filepath.ToSlash(rel)
 	dir, base := path.Split(rel)
-	if aside, ok := strings.CutPrefix(base, AsidePrefix); ok {
+	if aside, ok := strings.CutPrefix(base, destination.AsidePrefix); ok {
 		t.keep = append(t.keep, dir+aside)
+	}
+	if fills(rel) {
+		t.filled[strings.TrimSuffix(dir, "/")] = true
 	}
 	switch {
 	case ours(rel):
@@ -117,7 +123,7 @@ func (t *tree) visit(l local, name string, info fs.FileInfo) error {
 		}
 		return nil
 	case info.IsDir():
-		if base == dataDir {
+		if base == rdiff.DataDir {
 			t.repos[strings.TrimSuffix(dir, "/")] = true
 		}
 	case info.Mode().IsRegular():
@@ -167,7 +173,7 @@ func (l local) setAside(p string) ([]string, error) {
 	}
 	for _, at := range append(parents(p), p) {
 		dir, base := path.Split(at)
-		aside, err := durable.Exists(l.fsys, l.abs(dir+AsidePrefix+base))
+		aside, err := durable.Exists(l.fsys, l.abs(dir+destination.AsidePrefix+base))
 		if err != nil {
 			return nil, err
 		}

@@ -6,28 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/afero"
 
+	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 )
 
 // A directory that is there is not yet the disk that is meant: a mount point
 // is a directory too when nothing is mounted. So an off-site directory bears a
 // marker, a file with a random id, and the config directory remembers the id
-// together with the URI. The marker is written once, when the directory is
-// adopted; from then on, a directory without it is not the store.
+// of each URI that ever was the store. The marker is written once, when the
+// directory is adopted; from then on, a directory without it is not the store,
+// also after others were used in between.
 
-// rememberedName is the file in the config directory: the id, a newline, the
-// URI, a newline.
+// rememberedName is the file in the config directory: a line "ID URI" for each
+// store. Only a person takes one out.
 const rememberedName = "offsite-id"
-
-// rootMarker is the name of ROOT_PATH's own marker, which is sent like any
-// file and so tells whose copy a directory holds.
-const rootMarker = ".btw-root"
 
 // Check implements [Store]. It adopts a directory that may be adopted.
 func (d *directory) Check(ctx context.Context) error {
@@ -51,22 +50,22 @@ func (d *directory) Check(ctx context.Context) error {
 		return &OverlapError{URI: d.URI, Root: d.Root}
 	}
 	marker := d.abs(Marker)
-	id, err := readID(d.FS, marker)
+	id, err := durable.ReadID(d.FS, marker)
 	if err != nil {
 		return d.unavailable("%v", err)
 	}
-	remembered, err := d.remembered()
+	all, err := d.remembered()
 	if err != nil {
 		return d.unavailable("%v", err)
 	}
-	switch {
+	switch remembered := all[d.uri()]; {
 	case remembered == "":
 		return d.adopt(id)
 	case id == "":
-		return d.unavailable("%s does not hold the marker %s that was put there: mount the disk, or, to begin anew on this one, remove %s",
+		return d.unavailable("%s does not hold the marker %s that was put there: mount the disk, or, to begin anew on this one, remove its line from %s",
 			d.target, Marker, d.rememberedFile())
 	case id != remembered:
-		return d.unavailable("%s holds another copy than the one that was used so far (its %s differs): mount the right disk, or, to use this one from now on, remove %s",
+		return d.unavailable("%s holds another copy than the one that was used so far (its %s differs): mount the right disk, or, to use this one from now on, remove its line from %s",
 			d.target, Marker, d.rememberedFile())
 	}
 	return nil
@@ -74,7 +73,7 @@ func (d *directory) Check(ctx context.Context) error {
 
 // adopt takes the directory for the store, if nothing speaks against it. id
 // is its marker, if it bears one: then the config directory was made anew, or
-// the URI changed.
+// the store is mounted elsewhere.
 func (d *directory) adopt(id string) error {
 	if err := d.adoptable(id); err != nil {
 		return err
@@ -87,24 +86,24 @@ func (d *directory) adopt(id string) error {
 	}
 	// Remembered last: the reverse, cut off in the middle, would look like a
 	// disk that is not mounted.
-	return onlyOwn(durable.WriteBytes(d.FS, d.rememberedFile(), []byte(id+"\n"+d.uri()+"\n"), nil))
+	return onlyOwn(d.remember(id))
 }
 
 // adoptable tells whether the directory is empty or a copy of this ROOT_PATH.
 // A Sync deletes what ROOT_PATH does not have, so anything else is somebody's
 // data.
 func (d *directory) adoptable(id string) error {
-	here, err := readID(d.FS, d.local.abs(rootMarker))
+	here, err := durable.ReadID(d.FS, d.local.abs(destination.RootMarker))
 	if err != nil {
 		return err
 	}
-	there, err := readID(d.FS, d.abs(rootMarker))
+	there, err := durable.ReadID(d.FS, d.abs(destination.RootMarker))
 	if err != nil {
 		return d.unavailable("%v", err)
 	}
 	if there != "" && there != here {
 		return d.unavailable("%s holds the copy of another ROOT_PATH (its %s differs from that of %s): use another directory, one for each ROOT_PATH",
-			d.target, rootMarker, d.Root)
+			d.target, destination.RootMarker, d.Root)
 	}
 	if there != "" && id != "" {
 		return nil // it is a store, and it is ours
@@ -148,38 +147,33 @@ func (d *directory) uri() string { return "file://" + d.target }
 
 func (d *directory) rememberedFile() string { return filepath.Join(d.ConfigDir, rememberedName) }
 
-// remembered gives the id of the store's marker, empty when this store was
-// never adopted.
-func (d *directory) remembered() (string, error) {
+// remembered gives the ids of the stores that were adopted, by their URIs.
+func (d *directory) remembered() (map[string]string, error) {
 	content, err := afero.ReadFile(d.FS, d.rememberedFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	if err != nil {
-		return "", err
+	all := map[string]string{}
+	for line := range strings.Lines(string(content)) {
+		id, uri, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if !ok || id == "" || !strings.HasPrefix(uri, "file://") {
+			return nil, fmt.Errorf("%s: the line %q is damaged: remove it, and its store is adopted anew", d.rememberedFile(), line)
+		}
+		all[uri] = id
 	}
-	id, uri, ok := strings.Cut(strings.TrimSuffix(string(content), "\n"), "\n")
-	if !ok || id == "" {
-		return "", fmt.Errorf("%s: is damaged: remove it, and the store is adopted anew", d.rememberedFile())
-	}
-	if uri != d.uri() {
-		return "", nil
-	}
-	return id, nil
+	return all, nil
 }
 
-// readID reads a marker; empty means that there is none.
-func readID(fsys durable.FS, name string) (string, error) {
-	content, err := afero.ReadFile(fsys, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
+// remember adds this store.
+func (d *directory) remember(id string) error {
+	all, err := d.remembered()
 	if err != nil {
-		return "", err
+		return err
 	}
-	id := strings.TrimSpace(string(content))
-	if id == "" {
-		return "", fmt.Errorf("%s: holds no id", name)
+	all[d.uri()] = id
+	var lines strings.Builder
+	for _, uri := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&lines, "%s %s\n", all[uri], uri)
 	}
-	return id, nil
+	return durable.WriteBytes(d.FS, d.rememberedFile(), []byte(lines.String()), nil)
 }

@@ -6,20 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 )
 
-// AsidePrefix begins the name under which something with a backup's name that
-// is none is set aside.
-const AsidePrefix = ".btw-aside-"
-
-// OldPrefix begins the name of a chain in the moment in which a newer state
-// of it takes its place.
-const OldPrefix = ".btw-old-"
-
 // Marker is the name of the file, in the top of an off-site directory, by
 // which it is known again.
-const Marker = ".btw-offsite"
+const Marker = destination.HiddenPrefix + "offsite"
 
 // clean checks a path that came from the journal, which anybody may have
 // edited, and takes the slash at its end away.
@@ -37,7 +30,7 @@ func clean(p string) (cleaned string, dir bool, err error) {
 		return "", false, fmt.Errorf("%q: not a path below ROOT_PATH", p)
 	}
 	if ours(cleaned) {
-		return "", false, fmt.Errorf("%q: names that begin %s or %s are never sent", p, durable.TempPrefix, AsidePrefix)
+		return "", false, fmt.Errorf("%q: names that begin %s or %s are never sent", p, destination.TempPrefix, destination.AsidePrefix)
 	}
 	return cleaned, cleaned != p, nil
 }
@@ -55,11 +48,11 @@ func ours(p string) bool {
 // can read it.
 func fixed(p string) bool {
 	top, _, _ := strings.Cut(p, "/")
-	if top == "lost+found" || top == Marker {
+	if top == destination.LostFound || top == Marker {
 		return true
 	}
 	return slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool {
-		return strings.HasPrefix(part, AsidePrefix) || strings.HasPrefix(part, OldPrefix)
+		return strings.HasPrefix(part, destination.AsidePrefix) || strings.HasPrefix(part, destination.OldPrefix)
 	})
 }
 

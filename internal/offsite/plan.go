@@ -32,6 +32,7 @@ type put struct {
 type plan struct {
 	puts    [phases][]put
 	deletes [2][]object // the second only when the first are gone
+	empty   []string    // directories in whose copies nothing is deleted; see empty.go
 }
 
 // failure is a thing that could not be sent, while others could.
@@ -90,11 +91,13 @@ func newPlan(t *tree, there []object, directories, deletions bool) *plan {
 	if !deletions {
 		return p
 	}
+	empty, spared := t.emptied(there, wanted)
+	p.empty = empty
 	stays := map[string]bool{}                 // directories that hold something that stays
 	for _, o := range slices.Backward(there) { // what a directory holds comes before it
 		switch {
 		case gone[o.path] || wanted[o.path] || stays[o.path]:
-		case t.kept(o.path) || fixed(o.path):
+		case t.kept(o.path) || fixed(o.path) || spared(o):
 			for _, dir := range parents(o.path) {
 				stays[dir] = true
 			}
@@ -142,6 +145,9 @@ func obstacles(it item, there []object, byPath map[string]*object) []object {
 // the later phases of its own repository; but then nothing is deleted. A
 // store that is full is therefore not made room in: the copy that would be
 // deleted may be the last one of what could not be sent anew.
+//
+// That a directory is empty, and should perhaps not be, is known to concern
+// that directory alone: the others are made equal, deletions included.
 func (b *base) carryOut(ctx context.Context, e engine, p *plan) error {
 	var failures []failure
 	failed := map[string]bool{}
@@ -165,8 +171,12 @@ func (b *base) carryOut(ctx context.Context, e engine, p *plan) error {
 			failed[f.put.repo] = true
 		}
 	}
+	errs := b.local.emptyErrors(p.empty)
 	if len(failures) > 0 {
-		return together(failures)
+		for _, f := range failures {
+			errs = append(errs, f.err)
+		}
+		return together(errs)
 	}
 	for _, objects := range p.deletes {
 		var sure []object
@@ -183,19 +193,15 @@ func (b *base) carryOut(ctx context.Context, e engine, p *plan) error {
 			return err
 		}
 	}
-	return nil
+	return together(errs)
 }
 
 // together makes one error of many, and names only the first: when a disk is
 // full there are as many as files.
-func together(failures []failure) error {
+func together(errs []error) error {
 	const most = 5
-	var errs []error
-	for _, f := range failures[:min(most, len(failures))] {
-		errs = append(errs, f.err)
-	}
-	if more := len(failures) - most; more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more", more))
+	if more := len(errs) - most; more > 0 {
+		errs = append(errs[:most], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(errs...)
 }
@@ -207,13 +213,4 @@ func onlyOwn(err error) error {
 		return errors.New(err.Error())
 	}
 	return err
-}
-
-// refuseEmpty keeps an empty ROOT_PATH from emptying the store: it is a disk
-// that is not mounted more often than it is somebody's wish.
-func refuseEmpty(l local, t *tree, there []object) error {
-	if t.path == "" && len(t.items) == 0 && len(there) > 0 {
-		return fmt.Errorf("ROOT_PATH: %s is empty, the off-site copy is not: nothing was deleted", l.root)
-	}
-	return nil
 }

@@ -3,6 +3,8 @@ package offsite
 import (
 	"path"
 	"strings"
+
+	"btw-backup/internal/rdiff"
 )
 
 // An rdiff-backup repository is many files that mean something only together,
@@ -27,8 +29,6 @@ const (
 	phases
 )
 
-const dataDir = "rdiff-backup-data"
-
 // repoOf gives the repository that p lies in, if it lies in one: the
 // outermost, for what is in a mirror is but data.
 func repoOf(repos map[string]bool, p string) (repo string, ok bool) {
@@ -49,7 +49,7 @@ func phaseOf(repos map[string]bool, p string) int {
 	if !ok || p == repo {
 		return phaseData
 	}
-	data, ok := strings.CutPrefix(p, join(repo, dataDir))
+	data, ok := strings.CutPrefix(p, join(repo, rdiff.DataDir))
 	switch {
 	case !ok || data != "" && data[0] != '/':
 		return phaseMirror
@@ -57,14 +57,14 @@ func phaseOf(repos map[string]bool, p string) int {
 		return phaseMarker
 	case strings.HasPrefix(data, "/session_statistics."),
 		strings.HasPrefix(data, "/file_statistics."),
-		data == "/backup.log":
+		data == "/"+rdiff.Log:
 		return phaseStatistics
 	}
 	return phaseData
 }
 
-// isMarker tells whether p is a current_mirror marker.
+// isMarker tells whether p is a repository's current_mirror marker.
 func isMarker(p string) bool {
 	dir, base := path.Split(p)
-	return strings.HasPrefix(base, "current_mirror.") && path.Base(dir) == dataDir
+	return rdiff.IsMarker(base) && path.Base(dir) == rdiff.DataDir
 }

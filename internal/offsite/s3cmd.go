@@ -88,12 +88,54 @@ func (s *s3cmd) push(ctx context.Context, t *tree) error {
 	if err := collisions(t); err != nil {
 		return err
 	}
+	plan := newPlan(t, nil, false, false)
+	if err := s.lookUp(ctx, t, plan); err != nil {
+		return err
+	}
 	run := &s3cmdRun{s3cmd: s}
-	if err := s.carryOut(ctx, run, newPlan(t, nil, false, false)); err != nil || !t.isDir {
+	if err := s.carryOut(ctx, run, plan); err != nil || !t.isDir {
 		return err
 	}
 	return run.verify(ctx, t)
 }
+
+// lookUp finds out what of a Push is off-site already, if somebody has a say
+// in what may be overwritten; otherwise a Push need not know, and does not ask.
+//
+// Credentials that may not list get no answer. Then each file counts as one
+// that would overwrite another: judged for nothing is better than not judged.
+func (s *s3cmd) lookUp(ctx context.Context, t *tree, p *plan) error {
+	if s.Verify == nil {
+		return nil
+	}
+	list := s.list
+	if !t.isDir {
+		list = s.listPrefix
+	}
+	there, err := list(ctx, t.path)
+	exit := (*exec.ExitError)(nil)
+	mayNotList := errors.As(err, &exit) && exit.Status == accessDenied
+	if err != nil && !mayNotList {
+		return err
+	}
+	translate(t, there)
+	byPath := make(map[string]*object, len(there))
+	for i := range there {
+		byPath[there[i].path] = &there[i]
+	}
+	for _, puts := range p.puts {
+		for i := range puts {
+			puts[i].there = byPath[puts[i].path]
+			if mayNotList {
+				puts[i].there = &object{path: puts[i].path, size: unknownSize}
+			}
+		}
+	}
+	return nil
+}
+
+// unknownSize is the size of an object of which nothing is known: no file's.
+const unknownSize = -1
 
 // Sync implements [Store].
 func (s *s3cmd) Sync(ctx context.Context, p string) error {
@@ -116,9 +158,6 @@ func (s *s3cmd) sync(ctx context.Context, t *tree) error {
 	}
 	there, err := s.list(ctx, t.path)
 	if err != nil {
-		return err
-	}
-	if err := refuseEmpty(s.local, t, there); err != nil {
 		return err
 	}
 	translate(t, there)
@@ -144,6 +183,9 @@ func (s *s3cmdRun) put(ctx context.Context, batch []put) ([]failure, error) {
 	var send []put
 	for _, one := range batch {
 		differs, err := s.differs(ctx, &one)
+		if differs && one.there != nil {
+			err = s.mayReplace(ctx, one.path)
+		}
 		switch {
 		case context.Cause(ctx) != nil:
 			return nil, context.Cause(ctx)
@@ -249,7 +291,7 @@ func (s *s3cmdRun) putNames(ctx context.Context, names []string) error {
 	// Run in ROOT_PATH and given "." it makes the keys of the listed names
 	// themselves; given a directory's name it would mix that in.
 	_, err := s.run(ctx, s.local.root, "put", "--recursive", "--files-from="+listFile, ".", s.uri(""))
-	return errors.Join(err, removeIfThere(s.FS, listFile))
+	return errors.Join(err, durable.RemoveIfThere(s.FS, listFile))
 }
 
 // putUnprintable puts a file whose name holds control characters, which

@@ -15,8 +15,15 @@ func (s *s3cmd) list(ctx context.Context, p string) ([]object, error) {
 	if dir != "" {
 		dir += "/"
 	}
-	l := &listing{head: "s3://" + s.bucket + "/", want: s.prefix + printable(dir)}
-	_, err := s.runTo(ctx, l, "", "ls", "--recursive", "--list-md5", "--limit=-1", s.uri(dir))
+	return s.listPrefix(ctx, dir)
+}
+
+// listPrefix finds what has a path that begins like that.
+func (s *s3cmd) listPrefix(ctx context.Context, begin string) ([]object, error) {
+	l := &listing{head: "s3://" + s.bucket + "/"}
+	// A star at the end is none to s3cmd ls.
+	l.want = strings.TrimSuffix(s.prefix+printable(begin), "*")
+	_, err := s.runTo(ctx, l, "", "ls", "--recursive", "--list-md5", "--limit=-1", s.uri(begin))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func (l *listing) line(line string) error {
 		return fmt.Errorf("s3cmd ls: %q does not begin with %q, which was asked for", key, l.want)
 	}
 	// The marks by which a web console shows empty folders are nobody's files.
-	if strings.HasSuffix(key, "/") || key == l.want {
+	if strings.HasSuffix(key, "/") {
 		return nil
 	}
 	o := object{path: key, size: size}

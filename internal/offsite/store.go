@@ -51,6 +51,14 @@ type Config struct {
 	// ConfigDir is where the store remembers what it must, absolute.
 	ConfigDir string
 
+	// Verify, when it is not nil, judges the local file at a path, relative to
+	// ROOT_PATH, right before it takes the place of another content that is
+	// off-site: a file that rotted here must not overwrite the copy that is
+	// good. It is not asked about what is not there yet. Its error keeps the
+	// file from being sent and the Sync from deleting anything, and is part of
+	// what Push or Sync returns.
+	Verify func(ctx context.Context, path string) error
+
 	// Verbose, when it is not nil, hears of each thing that is done.
 	Verbose func(message string)
 }
@@ -106,6 +114,18 @@ type base struct {
 func (b *base) String() string { return b.URI }
 
 func (b *base) say(format string, args ...any) { b.Verbose(fmt.Sprintf(format, args...)) }
+
+// mayReplace tells whether the local file at p may take the place of what is
+// off-site under that name.
+func (b *base) mayReplace(ctx context.Context, p string) error {
+	if b.Verify == nil {
+		return nil
+	}
+	if err := b.Verify(ctx, p); err != nil {
+		return fmt.Errorf("%s: is not sent, since the copy off-site differs and may be the good one: %w", p, err)
+	}
+	return nil
+}
 
 func (b *base) unavailable(format string, args ...any) error {
 	return &UnavailableError{URI: b.URI, Reason: fmt.Sprintf(format, args...)}

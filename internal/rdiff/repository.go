@@ -49,6 +49,12 @@ const Log = "backup.log"
 // TempPrefix begins the names of rdiff-backup's own temporary files.
 const TempPrefix = "rdiff-backup.tmp."
 
+// markerKind is how the name of a current_mirror file begins.
+const markerKind = "current_mirror"
+
+// IsMarker tells whether a name in DataDir is a marker's, whatever its time.
+func IsMarker(name string) bool { return strings.HasPrefix(name, markerKind+".") }
+
 // State is what the names in a repository tell.
 type State struct {
 	// Markers are the times of the current_mirror files, oldest first.
@@ -84,6 +90,25 @@ func (s State) Sessions() []time.Time {
 	return append(times, mirror)
 }
 
+// Artifact returns the name of the one file that the repository in dir keeps,
+// or "" if that cannot be told. What somebody else laid beside it does not count.
+func (s State) Artifact(fsys durable.FS, dir string) (string, error) {
+	if len(s.Mirror) == 1 {
+		return s.Mirror[0], nil
+	}
+	for _, marker := range s.Markers {
+		metadata, err := ReadMetadata(fsys, dir, marker)
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			return "", err
+		}
+		if err == nil && slices.Contains(s.Mirror, metadata.Name) {
+			return metadata.Name, nil
+		}
+	}
+	return "", nil
+}
+
 // Read reads the state of the repository dir. A directory that is none yields
 // the zero State.
 func Read(fsys durable.FS, dir string) (State, error) {
@@ -108,7 +133,7 @@ func Read(fsys durable.FS, dir string) (State, error) {
 		kind, t, ok := parseName(entry.Name())
 		switch {
 		case !ok:
-		case kind == "current_mirror":
+		case kind == markerKind:
 			s.Markers = append(s.Markers, t)
 		case kind == "increments":
 			s.Increments = append(s.Increments, t)

@@ -3,32 +3,34 @@ package run
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"io/fs"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/afero"
 
+	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/settings"
 	"btw-backup/internal/syncstate"
 )
 
-const (
-	// rootMarker lies in ROOT_PATH and holds a random id. It is sent off-site.
-	rootMarker = ".btw-root"
-	// rootMemory lies in the config directory and holds the same id.
-	rootMemory = "root-id"
-)
+// rootMemory lies in the config directory and holds the id that
+// destination.RootMarker holds in ROOT_PATH.
+const rootMemory = "root-id"
 
 // guardRoot looks whether ROOT_PATH is the one that it was. The first run
 // marks it, unless it looks like a mount point with nothing mounted: empty,
 // though the sync state knows of backups.
 func (r *Run) guardRoot(ctx context.Context, general settings.General, state *syncstate.Journal) error {
 	// Two first runs must not make two markers.
-	return r.WithConfig(ctx, general.LockTimeout, func() error { return r.checkMarker(general.RootPath, state) })
+	return r.WithConfig(ctx, general.LockTimeout, func() error {
+		if err := r.checkMarker(general.RootPath, state); err != nil {
+			return err
+		}
+		return r.guardStore(general, state)
+	})
 }
 
 // WithConfig calls act while nobody else changes the config directory, after
@@ -57,13 +59,13 @@ func (w *World) WithConfig(ctx context.Context, limit time.Duration, act func() 
 }
 
 func (r *Run) checkMarker(root string, state *syncstate.Journal) error {
-	markerPath := filepath.Join(root, rootMarker)
+	markerPath := filepath.Join(root, destination.RootMarker)
 	memoryPath := filepath.Join(r.Config.Path, rootMemory)
-	marker, err := readID(r.FS, markerPath)
+	marker, err := durable.ReadID(r.FS, markerPath)
 	if err != nil {
 		return err
 	}
-	memory, err := readID(r.FS, memoryPath)
+	memory, err := durable.ReadID(r.FS, memoryPath)
 	if err != nil {
 		return err
 	}
@@ -72,38 +74,23 @@ func (r *Run) checkMarker(root string, state *syncstate.Journal) error {
 		return r.markRoot(root, markerPath, memoryPath, state)
 	case marker == "":
 		return Refuse("ROOT_PATH %s does not bear the marker %s that it bore: is it mounted? "+
-			"If it is, and the marker was deleted: echo %s > %s", root, rootMarker, memory, markerPath)
+			"If it is, and the marker was deleted: echo %s > %s", root, destination.RootMarker, memory, markerPath)
 	case memory == "":
 		// The config directory was made anew; the disk is one of ours.
 		return durable.WriteBytes(r.FS, memoryPath, []byte(marker+"\n"), nil)
 	case marker != memory:
 		return Refuse("ROOT_PATH %s is not the one that it was: its marker %s differs from %s. "+
-			"To go on with this one: rm %s", root, rootMarker, memoryPath, memoryPath)
+			"To go on with this one: rm %s", root, destination.RootMarker, memoryPath, memoryPath)
 	}
 	return nil
 }
 
 func (r *Run) markRoot(root, markerPath, memoryPath string, state *syncstate.Journal) error {
-	entries, err := afero.ReadDir(r.FS, root)
-	if err != nil {
+	if err := r.looksMounted(root, state); err != nil {
 		return err
-	}
-	journal, err := state.State()
-	if err != nil {
-		return err
-	}
-	holds := 0
-	for _, entry := range entries {
-		if entry.Name() != "lost+found" {
-			holds++
-		}
-	}
-	if holds == 0 && journal.Names(rootMarker) {
-		return Refuse("ROOT_PATH %s is empty, though %s names backups in it: is it mounted? "+
-			"To begin anew: btw-backup sync-state --reset", root, StatePath(r.Config.Path))
 	}
 	id := strings.ToLower(rand.Text())
-	if err := state.Register(syncstate.Entry{Op: syncstate.Push, Path: rootMarker}); err != nil {
+	if err := state.Register(syncstate.Entry{Op: syncstate.Push, Path: destination.RootMarker}); err != nil {
 		return err
 	}
 	for _, name := range []string{markerPath, memoryPath} {
@@ -114,18 +101,53 @@ func (r *Run) markRoot(root, markerPath, memoryPath string, state *syncstate.Jou
 	return nil
 }
 
-// readID returns the id that a file holds, "" if there is no such file.
-func readID(fsys durable.FS, name string) (string, error) {
-	text, err := afero.ReadFile(fsys, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
+// looksMounted refuses a ROOT_PATH without marker that holds nothing of what
+// the sync state names: neither a path nor, since backups are deleted in time,
+// the destination that one was in. A stray file beside does not make it ours.
+func (r *Run) looksMounted(root string, state *syncstate.Journal) error {
+	journal, err := state.State()
 	if err != nil {
-		return "", err
+		return err
 	}
-	id := strings.TrimSpace(string(text))
-	if id == "" {
-		return "", Refuse("%s is empty: it should hold an id", name)
+	named := 0
+	for statePath := range journal.Paths() {
+		if statePath == "" || statePath == destination.RootMarker {
+			continue
+		}
+		named++
+		for _, at := range []string{statePath, destination.Of(statePath)} {
+			if at == "" {
+				continue
+			}
+			if there, err := durable.Exists(r.FS, filepath.Join(root, at)); err != nil || there {
+				return err
+			}
+		}
 	}
-	return id, nil
+	if named == 0 {
+		return nil
+	}
+	return Refuse("ROOT_PATH %s holds nothing of what %s names: is it mounted? "+
+		"To begin anew in it, empty the sync state: btw-backup sync-state --reset", root, StatePath(r.Config.Path))
+}
+
+// offsiteMemory lies in the config directory and holds the S3_URI_PREFIX that
+// the off-site copy was at last.
+const offsiteMemory = "offsite-uri"
+
+// guardStore notices a change of S3_URI_PREFIX: what is here was sent to the
+// old place, and is registered to be sent to the new one.
+func (r *Run) guardStore(general settings.General, state *syncstate.Journal) error {
+	memory := filepath.Join(r.Config.Path, offsiteMemory)
+	was, err := durable.ReadID(r.FS, memory)
+	if err != nil || strings.TrimRight(was, "/") == strings.TrimRight(general.S3Prefix, "/") {
+		return err
+	}
+	if was != "" {
+		r.Log.Warn(fmt.Sprintf("S3_URI_PREFIX was %s and is %s: everything will be sent there", was, general.S3Prefix))
+		if err := state.Register(syncstate.Entry{Op: syncstate.Push}); err != nil {
+			return err
+		}
+	}
+	return durable.WriteBytes(r.FS, memory, []byte(general.S3Prefix+"\n"), nil)
 }

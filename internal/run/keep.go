@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,42 +14,55 @@ import (
 	"btw-backup/internal/syncstate"
 )
 
-// spoolDir is the purpose of the temporary directory that holds the artifact,
-// and nothing else, as rdiff-backup wants it.
-const spoolDir = "artifact"
+// spoolDir makes the temporary directory that will hold an artifact, and
+// nothing else, as rdiff-backup wants it.
+func (p *Place) spoolDir() (string, error) {
+	p.spools++
+	purpose := "artifact"
+	if p.spools > 1 {
+		purpose = fmt.Sprintf("artifact-%d", p.spools)
+	}
+	return p.freshDir(purpose)
+}
 
 // Compare produces the artifact and tells whether it equals the newest state
 // of a backup.
 func (p *Place) Compare(ctx context.Context, a *artifact.Artifact, b destination.Backup) (bool, error) {
-	previous, err := p.previous(a, b)
+	previous, err := p.previous(ctx, a, b)
 	if err != nil {
 		return false, err
 	}
 	if previous == nil {
 		return false, p.spool(ctx, a)
 	}
-	dir, err := p.freshDir(spoolDir)
+	dir, err := p.spoolDir()
 	if err != nil {
 		return false, err
 	}
-	return a.Compare(ctx, p.run.FS, *previous, filepath.Join(dir, a.Name))
+	equal, err := a.Compare(ctx, p.run.FS, *previous, filepath.Join(dir, a.Name))
+	var unreadable *artifact.PreviousError
+	if errors.As(err, &unreadable) {
+		// It is no reason to make no backup, rather the reverse.
+		p.run.Log.Warn(fmt.Sprintf("%s cannot be compared with (%v): keeping a new one", b.Path(), unreadable))
+		return false, nil
+	}
+	return equal, err
 }
 
 // previous returns what a backup holds for a new artifact to be compared
 // with; nil means that nothing can equal it.
-func (p *Place) previous(a *artifact.Artifact, b destination.Backup) (*artifact.Previous, error) {
+func (p *Place) previous(ctx context.Context, a *artifact.Artifact, b destination.Backup) (*artifact.Previous, error) {
 	file := filepath.Join(p.Dir, b.Name())
 	if b.Kind == destination.Rdiff {
-		mirror, err := p.mirror(b)
-		if err != nil || mirror != a.Name {
-			return nil, err
+		if b.Artifact != a.Name {
+			return nil, nil
 		}
-		return &artifact.Previous{File: filepath.Join(file, mirror), Form: a.Form}, nil
+		return &artifact.Previous{File: filepath.Join(file, b.Artifact), Form: a.Form}, nil
 	}
 	if a.Form != artifact.Bzip2 {
 		return nil, nil
 	}
-	record, err := p.tarRecord(b)
+	record, err := p.tarRecord(ctx, b)
 	var bad *damaged
 	if errors.As(err, &bad) {
 		return nil, p.setAside(b.Name(), "it cannot be read to its end")
@@ -61,27 +73,20 @@ func (p *Place) previous(a *artifact.Artifact, b destination.Backup) (*artifact.
 	return &artifact.Previous{File: file, Form: a.Form, Index: record.Members}, nil
 }
 
-// mirror returns the name of the artifact that a chain holds.
-func (p *Place) mirror(b destination.Backup) (string, error) {
-	state, err := rdiff.Read(p.run.FS, filepath.Join(p.Dir, b.Name()))
-	if err != nil {
-		return "", err
-	}
-	if len(state.Mirror) != 1 {
-		return "", fmt.Errorf("%s holds %d files, and should hold one", b.Path(), len(state.Mirror))
-	}
-	return state.Mirror[0], nil
-}
-
 // spool produces an artifact if that has not been done.
 func (p *Place) spool(ctx context.Context, a *artifact.Artifact) error {
 	if made := a.Made(); made != nil {
-		if made.Spool == "" {
+		switch {
+		case made.Spool == "":
 			return Refuse("%s equals the backup that it was compared with, and is not kept twice", a.Name)
+		case p.run.spent[made.Spool]:
+			return Refuse("%s has been kept already: make it anew to keep it again", a.Name)
+		case filepath.Dir(filepath.Dir(made.Spool)) != p.Dir:
+			return Refuse("%s was compared with a backup in another destination: keep it there, or make it anew", a.Name)
 		}
 		return nil
 	}
-	dir, err := p.freshDir(spoolDir)
+	dir, err := p.spoolDir()
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,8 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 	if err := p.register(syncstate.Push, b.Name()); err != nil {
 		return b, err
 	}
-	if err := durable.Publish(p.run.FS, made.Spool, filepath.Join(p.Dir, b.Name())); err != nil {
+	p.run.spent[made.Spool] = true
+	if err := p.publish(made.Spool, b.Name()); err != nil {
 		return b, err
 	}
 	p.kept(b.Path(), made)
@@ -128,18 +134,19 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 // what was recorded gets no increment: it is set aside and a full backup made.
 func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destination.Backup) (destination.Backup, error) {
 	if onto != nil {
-		mirror, err := p.mirror(*onto)
-		if err != nil {
-			return *onto, err
+		if onto.Artifact != a.Name {
+			return *onto, Refuse("%s holds %s, not %s: give each its own destination", onto.Path(), onto.Artifact, a.Name)
 		}
-		if mirror != a.Name {
-			return *onto, Refuse("%s holds %s, not %s: give each its own destination", onto.Path(), mirror, a.Name)
-		}
-		if err := sound(p.run.FS, filepath.Join(p.Dir, onto.Name())); err != nil {
-			if err := p.setAside(onto.Name(), err.Error()); err != nil {
+		err := sound(ctx, p.run.FS, filepath.Join(p.Dir, onto.Name()))
+		var verdict *unsound
+		switch {
+		case errors.As(err, &verdict):
+			if err := p.setAside(onto.Name(), verdict.why); err != nil {
 				return *onto, err
 			}
 			onto = nil
+		case err != nil:
+			return *onto, err
 		}
 	}
 	if err := p.spool(ctx, a); err != nil {
@@ -149,7 +156,7 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 	if err != nil {
 		return destination.Backup{}, err
 	}
-	b := destination.Backup{Dst: p.Dst, Kind: destination.Rdiff, Time: t}
+	b := destination.Backup{Dst: p.Dst, Kind: destination.Rdiff, Time: t, Artifact: a.Name}
 	if onto == nil {
 		err = p.full(ctx, a, t)
 	} else {
@@ -161,6 +168,7 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 		return b, err
 	}
 	made := a.Made()
+	p.run.spent[made.Spool] = true
 	p.kept(b.Dst+"/"+destination.Name(t), made)
 	p.run.newest[b.Path()] = recordName(t)
 	err = p.write(t, Record{
@@ -179,20 +187,6 @@ func (p *Place) kept(path string, made *artifact.Made) {
 	p.run.Log.Info(fmt.Sprintf("kept %s (%s)", path, Bytes(made.Stored.Size)))
 }
 
-// Bytes shows a number of bytes to a person.
-func Bytes(n int64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	size, prefix := float64(n)/unit, 0
-	for size >= unit {
-		size /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %cB", size, "kMGTPE"[prefix])
-}
-
 // full makes a new chain.
 func (p *Place) full(ctx context.Context, a *artifact.Artifact, t time.Time) error {
 	fsys, made := p.run.FS, a.Made()
@@ -206,7 +200,7 @@ func (p *Place) full(ctx context.Context, a *artifact.Artifact, t time.Time) err
 	if err := p.run.rdiff.Backup(ctx, filepath.Dir(made.Spool), chain, t); err != nil {
 		return err
 	}
-	if err := p.holds(chain, a, t); err != nil {
+	if err := p.holds(ctx, chain, a, t); err != nil {
 		return err
 	}
 	if err := p.owner.own(fsys, chain); err != nil {
@@ -219,7 +213,14 @@ func (p *Place) full(ctx context.Context, a *artifact.Artifact, t time.Time) err
 	if err := p.register(syncstate.Push, name+"/"); err != nil {
 		return err
 	}
-	return durable.Publish(fsys, chain, filepath.Join(p.Dir, name))
+	return p.publish(chain, name)
+}
+
+// publish gives what is durable under a temporary name its own.
+func (p *Place) publish(temp, name string) error {
+	err := durable.Publish(p.run.FS, temp, filepath.Join(p.Dir, name))
+	p.doubt = p.doubt || err != nil
+	return err
 }
 
 // incrementOf adds a state to the chain b.
@@ -238,21 +239,25 @@ func (p *Place) incrementOf(ctx context.Context, a *artifact.Artifact, b destina
 		return err
 	}
 	return p.increment(ctx, filepath.Dir(made.Spool), b.Name(), t, func(repository string) error {
-		return p.holds(repository, a, t)
+		return p.holds(ctx, repository, a, t)
 	})
 }
 
 // holds makes sure that rdiff-backup did what it was asked to: its exit status
 // does not tell.
-func (p *Place) holds(repository string, a *artifact.Artifact, t time.Time) error {
+func (p *Place) holds(ctx context.Context, repository string, a *artifact.Artifact, t time.Time) error {
 	state, err := rdiff.Read(p.run.FS, repository)
 	if err != nil {
 		return err
 	}
-	if !state.Whole() || !state.Markers[0].Equal(t) || len(state.Mirror) != 1 || state.Mirror[0] != a.Name {
+	name, err := state.Artifact(p.run.FS, repository)
+	if err != nil {
+		return err
+	}
+	if !state.Whole() || !state.Markers[0].Equal(t) || name != a.Name {
 		return fmt.Errorf("rdiff-backup exited with code 0, but left no whole state of %s", destination.Name(t))
 	}
-	sum, err := artifact.SumFile(p.run.FS, filepath.Join(repository, a.Name))
+	sum, err := artifact.SumFile(ctx, p.run.FS, filepath.Join(repository, a.Name))
 	if err != nil {
 		return err
 	}
@@ -260,43 +265,4 @@ func (p *Place) holds(repository string, a *artifact.Artifact, t time.Time) erro
 		return fmt.Errorf("rdiff-backup exited with code 0, but its copy of %s is not what it was given", a.Name)
 	}
 	return nil
-}
-
-// Unchanged says in the log what was not made, because nothing had changed,
-// and returns the log's path in the sync state. suffix follows the time.
-func (p *Place) Unchanged(suffix, consequence string) (string, error) {
-	line := destination.Name(p.run.Clock.Now()) + suffix + ": no change in the data to be backed up: " + consequence + "\n"
-	name := filepath.Join(p.Dir, destination.LogName)
-	path := p.Dst + "/" + destination.LogName
-	if err := p.register(syncstate.Push, destination.LogName); err != nil {
-		return "", err
-	}
-	if !p.contents.HasLog {
-		own := func(tempname string) error { return p.owner.own(p.run.FS, tempname) }
-		if err := durable.WriteBytes(p.run.FS, name, []byte(line), own); err != nil {
-			return "", err
-		}
-		return path, p.rescan()
-	}
-	if err := p.owner.own(p.run.FS, name); err != nil {
-		return "", err
-	}
-	return path, appendLine(p.run.FS, name, line)
-}
-
-// appendLine adds one line with one write, or leaves the file as it is.
-func appendLine(fsys durable.FS, name, line string) (err error) {
-	f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(line); err != nil {
-		return errors.Join(err, f.Truncate(info.Size()))
-	}
-	return f.Sync()
 }

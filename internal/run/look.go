@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
@@ -20,7 +21,7 @@ func (r *Run) Look(dst string) (destination.Contents, error) {
 	if err != nil {
 		return destination.Contents{}, err
 	}
-	if err := r.checkInside(root, clean); err != nil {
+	if clean, err = r.inside(root, clean); err != nil {
 		return destination.Contents{}, err
 	}
 	contents, err := destination.Scan(r.FS, filepath.Join(root, clean), clean)
@@ -58,22 +59,22 @@ func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	inside, err := durable.Within(r.FS, tree, root)
-	if err == nil && inside {
-		err = Refuse("the source %s lies in ROOT_PATH %s: a backup of the backups would grow for ever", src, general.RootPath)
-	}
-	if err != nil {
-		return nil, err
-	}
-	places := []string{root}
+	places := map[string]string{root: "ROOT_PATH " + general.RootPath}
 	if dir, ok := offsite.DirectoryOf(general.S3Prefix); ok {
 		target, err := durable.Resolve(r.FS, dir)
 		if err != nil {
 			return nil, err
 		}
-		places = append(places, target)
+		places[target] = "the off-site copy " + dir
 	}
-	for _, place := range places {
+	for place, name := range places {
+		inside, err := durable.Within(r.FS, tree, place)
+		if err != nil {
+			return nil, err
+		}
+		if inside {
+			return nil, Refuse("the source %s lies in %s: a backup of the backups would grow for ever", src, name)
+		}
 		rel, err := filepath.Rel(tree, place)
 		if err != nil {
 			return nil, err
@@ -82,5 +83,6 @@ func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
 			leaveOut = append(leaveOut, rel)
 		}
 	}
+	slices.Sort(leaveOut)
 	return leaveOut, nil
 }

@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/afero"
 
+	"btw-backup/internal/artifact"
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
@@ -28,12 +31,12 @@ func (p *Place) mend(ctx context.Context, odd destination.Odd) error {
 		return p.setAside(odd.Name, odd.Why)
 	}
 	clone, err := p.regressed(ctx, odd.Name)
-	var missing *exec.MissingError
-	switch {
-	case err != nil && (ctx.Err() != nil || errors.As(err, &missing)):
+	var verdict *unsound
+	if errors.As(err, &verdict) {
+		return p.setAside(odd.Name, odd.Why+" and cannot be mended: "+verdict.why)
+	}
+	if err != nil {
 		return err
-	case err != nil:
-		return p.setAside(odd.Name, odd.Why+" and cannot be mended ("+err.Error()+")")
 	}
 	if err := p.exchange(clone, odd.Name); err != nil {
 		return err
@@ -51,11 +54,13 @@ func (p *Place) regressed(ctx context.Context, name string) (clone string, err e
 		return "", err
 	}
 	var exit *exec.ExitError
-	if err := p.run.rdiff.Regress(ctx, clone); err != nil && !errors.As(err, &exit) {
+	err = p.run.rdiff.Regress(ctx, clone)
+	if err != nil && (!errors.As(err, &exit) || diskFull(exit)) {
 		return "", err
 	}
-	if sound(p.run.FS, clone) == nil {
-		return clone, nil
+	var verdict *unsound
+	if err := sound(ctx, p.run.FS, clone); err == nil || !errors.As(err, &verdict) {
+		return clone, err
 	}
 	// A first increment that was killed before it wrote anything but its
 	// marker, rdiff-backup cannot take back. Nothing is lost by forgetting it.
@@ -68,7 +73,13 @@ func (p *Place) regressed(ctx context.Context, name string) (clone string, err e
 	if err := forgetNewest(p.run.FS, clone); err != nil {
 		return "", err
 	}
-	return clone, sound(p.run.FS, clone)
+	return clone, sound(ctx, p.run.FS, clone)
+}
+
+// diskFull tells whether a program failed for want of space. That says nothing
+// about what it was given.
+func diskFull(exit *exec.ExitError) bool {
+	return strings.Contains(exit.Stderr+exit.Stdout, "No space left on device")
 }
 
 // forgetNewest removes what the newest session left in a repository.
@@ -95,34 +106,45 @@ func forgetNewest(fsys durable.FS, repository string) error {
 	return nil
 }
 
+// unsound is the verdict that a repository is broken. Any other error says
+// only that this could not be found out: a disk that is full, say.
+type unsound struct{ why string }
+
+func (e *unsound) Error() string { return e.why }
+
 // sound says in an error what is wrong with a repository: it must have ended
 // its last run, and its mirror must be what that run recorded.
-func sound(fsys durable.FS, repository string) error {
+func sound(ctx context.Context, fsys durable.FS, repository string) error {
 	state, err := rdiff.Read(fsys, repository)
-	switch {
-	case err != nil:
-		return err
-	case !state.Whole():
-		return errors.New("its last run did not end")
-	case len(state.Mirror) != 1:
-		return errors.New("it holds no artifact")
-	}
-	metadata, err := rdiff.ReadMetadata(fsys, repository, state.Markers[0])
 	if err != nil {
 		return err
 	}
-	f, err := fsys.Open(filepath.Join(repository, state.Mirror[0]))
+	if !state.Whole() {
+		return &unsound{"its last run did not end"}
+	}
+	metadata, err := rdiff.ReadMetadata(fsys, repository, state.Markers[0])
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return err
+	}
+	if err != nil {
+		return &unsound{err.Error()}
+	}
+	if !slices.Contains(state.Mirror, metadata.Name) {
+		return &unsound{"it holds no artifact"}
+	}
+	f, err := fsys.Open(filepath.Join(repository, metadata.Name))
 	if err != nil {
 		return err
 	}
 	defer f.Close()   //nolint:errcheck // only read
 	sum := sha1.New() //nolint:gosec // see the import
-	size, err := io.Copy(sum, f)
+	size, err := io.Copy(sum, artifact.Interruptible(ctx, f))
 	if err != nil {
 		return err
 	}
 	if size != metadata.Size || hex.EncodeToString(sum.Sum(nil)) != metadata.SHA1 {
-		return errors.New("its artifact is not the one that was recorded")
+		return &unsound{"its artifact is not the one that was recorded"}
 	}
 	return nil
 }
@@ -154,6 +176,7 @@ func (p *Place) exchange(clone, name string) error {
 	}
 	chain, old := filepath.Join(p.Dir, name), filepath.Join(p.Dir, destination.OldPrefix+name)
 	if err := durable.Replace(fsys, clone, chain, old); err != nil {
+		p.doubt = true
 		return err
 	}
 	return fsys.RemoveAll(clone)

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/afero"
+
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/lock"
@@ -23,6 +25,8 @@ type Place struct {
 
 	held     *lock.Lock
 	contents destination.Contents
+	spools   int  // how many artifacts have had a directory
+	doubt    bool // a rename failed half-way, perhaps: nothing may be removed
 }
 
 // Open opens the destination dst, and makes it if it is missing. A
@@ -42,25 +46,50 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 	if err := r.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.checkInside(r.general.RootPath, clean); err != nil {
+	if clean, err = r.inside(r.general.RootPath, clean); err != nil {
 		return nil, err
 	}
+	if p := r.places[clean]; p != nil {
+		return p, nil
+	}
 	dir := r.path(clean)
-	made, err := durable.MkdirAll(r.FS, r.general.RootPath, dir)
+	_, err = durable.MkdirAll(r.FS, r.general.RootPath, dir)
 	if errors.Is(err, syscall.ENOTDIR) {
 		return nil, Refused(err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if owner != nil {
-		for _, name := range made {
-			if err := r.FS.Lchown(name, owner.UID, owner.GID); err != nil {
-				return nil, err
-			}
-		}
+	p, err := r.take(ctx, clean, owner, r.wait())
+	if err != nil || owner == nil {
+		return p, err
 	}
-	return r.take(ctx, clean, owner, r.wait())
+	return p, p.ownFresh()
+}
+
+// ownFresh gives a destination that is fresh, and the directories that were
+// made for it, to the owner. Whether this run made them does not matter: one
+// that was killed before it got here may have.
+func (p *Place) ownFresh() error {
+	fsys := p.run.FS
+	if len(p.contents.Backups)+len(p.contents.Odd) > 0 || p.contents.HasLog {
+		return nil
+	}
+	most := 0 // entries of a directory that has no other purpose
+	for dir := p.Dir; dir != p.run.general.RootPath; dir = filepath.Dir(dir) {
+		entries, err := afero.ReadDir(fsys, dir)
+		if err != nil {
+			return err
+		}
+		if len(entries) > most {
+			return nil
+		}
+		if err := fsys.Lchown(dir, p.owner.UID, p.owner.GID); err != nil {
+			return err
+		}
+		most = 1
+	}
+	return nil
 }
 
 // take locks and recovers a destination that is there.
@@ -70,7 +99,7 @@ func (r *Run) take(ctx context.Context, dst string, owner *Owner, wait lock.Wait
 	if errors.Is(err, errors.ErrUnsupported) {
 		// Some network file systems have no locks: a file of the config
 		// directory stands in.
-		p.held, err = r.lockFile(ctx, strings.ReplaceAll(dst, "/", "\\"), wait)
+		p.held, err = r.lockFile(ctx, "dst-"+strings.ReplaceAll(dst, "/", "\\"), wait)
 	}
 	if err != nil {
 		return nil, err
@@ -82,29 +111,40 @@ func (r *Run) take(ctx context.Context, dst string, owner *Owner, wait lock.Wait
 	return p, nil
 }
 
-// checkInside refuses a destination that a symbolic link leads out of
-// ROOT_PATH.
-func (r *Run) checkInside(rootPath, dst string) error {
-	root, err := durable.Resolve(r.FS, rootPath)
+// inside follows the symbolic links in a destination's name, and returns the
+// name under which it really lies below root. One that lies elsewhere is
+// refused. The off-site copy has no links: there a backup stands under its
+// real name.
+func (w *World) inside(root, dst string) (string, error) {
+	top, err := durable.Resolve(w.FS, root)
 	if err != nil {
-		return err
+		return "", err
 	}
-	dir, err := durable.Resolve(r.FS, filepath.Join(rootPath, dst))
+	dir, err := durable.Resolve(w.FS, filepath.Join(root, dst))
 	if err != nil {
-		return err
+		return "", err
 	}
-	inside, err := durable.Within(r.FS, dir, root)
-	if err == nil && !inside {
-		err = Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir)
+	inside, err := durable.Within(w.FS, dir, top)
+	if err != nil {
+		return "", err
 	}
-	return err
+	rel, err := filepath.Rel(top, dir)
+	if err != nil || !inside || !filepath.IsLocal(rel) {
+		return "", Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir)
+	}
+	real, err := destination.Clean(filepath.ToSlash(rel))
+	return real, Refused(err)
 }
 
 // close removes what the run left under temporary names, and lets go of the
 // destination.
 func (p *Place) close() error {
 	delete(p.run.places, p.Dst)
-	return errors.Join(p.removeTemps(), p.held.Release())
+	var err error
+	if !p.doubt {
+		err = p.removeTemps()
+	}
+	return errors.Join(err, p.held.Release())
 }
 
 // rescan looks at the destination again, after a change.
@@ -117,9 +157,6 @@ func (p *Place) rescan() (err error) {
 func (p *Place) Latest(kind destination.Kind) (destination.Backup, bool) {
 	return p.contents.Newest(kind)
 }
-
-// HasState tells whether any backup is there.
-func (p *Place) HasState() bool { return len(p.contents.Backups) > 0 }
 
 // longestWait is how long a run waits for the second that the newest backup
 // bears to be over. A clock that is further behind was set back.

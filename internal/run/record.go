@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -43,9 +44,14 @@ func (p *Place) write(t time.Time, r Record) error {
 	if err != nil {
 		return err
 	}
-	made, err := durable.MkdirAll(p.run.FS, p.Dir, filepath.Join(p.Dir, destination.RecordDir))
+	dir := filepath.Join(p.Dir, destination.RecordDir)
+	made, err := durable.MkdirAll(p.run.FS, p.Dir, dir)
 	if err != nil {
 		return err
+	}
+	// A link here would let the owner of the destination have us write elsewhere.
+	if info, err := durable.Lstat(p.run.FS, dir); err != nil || !info.IsDir() {
+		return join(err, Refuse("%s is not a directory: move it out of the way", dir))
 	}
 	for _, dir := range made {
 		if err := p.owner.own(p.run.FS, dir); err != nil {
@@ -56,10 +62,10 @@ func (p *Place) write(t time.Time, r Record) error {
 	return durable.WriteBytes(p.run.FS, filepath.Join(p.Dir, recordName(t)), append(text, '\n'), own)
 }
 
-// read returns the record of a time; ok is false if there is none that can be
-// read.
-func (p *Place) read(t time.Time) (r Record, ok bool, err error) {
-	text, err := afero.ReadFile(p.run.FS, filepath.Join(p.Dir, recordName(t)))
+// readRecord returns the record of a time in the destination at dir; ok is false
+// if there is none that can be read.
+func readRecord(fsys durable.FS, dir string, t time.Time) (r Record, ok bool, err error) {
+	text, err := afero.ReadFile(fsys, filepath.Join(dir, recordName(t)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
@@ -75,21 +81,21 @@ func (p *Place) read(t time.Time) (r Record, ok bool, err error) {
 // tarRecord returns the record of a tar backup, which is made again if there
 // is none that is true of the file. The error damaged means that the backup
 // cannot be read to its end.
-func (p *Place) tarRecord(b destination.Backup) (Record, error) {
+func (p *Place) tarRecord(ctx context.Context, b destination.Backup) (Record, error) {
 	file := filepath.Join(p.Dir, b.Name())
-	stored, err := artifact.SumFile(p.run.FS, file)
+	stored, err := artifact.SumFile(ctx, p.run.FS, file)
 	if err != nil {
 		return Record{}, err
 	}
-	r, ok, err := p.read(b.Time)
+	r, ok, err := readRecord(p.run.FS, p.Dir, b.Time)
 	if err != nil || ok && r.Stored == stored && len(r.Members) > 0 {
 		return r, err
 	}
 	r = Record{Backup: b.Name(), Artifact: tarArtifact, Stored: stored}
-	r.Members, r.Plain, err = artifact.IndexFile(p.run.FS, file)
+	r.Members, r.Plain, err = artifact.IndexFile(ctx, p.run.FS, file)
 	if err != nil {
 		var path *fs.PathError
-		if errors.As(err, &path) {
+		if errors.As(err, &path) || ctx.Err() != nil {
 			return r, err
 		}
 		return r, &damaged{err}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,11 +12,15 @@ import (
 
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
-	"btw-backup/internal/syncstate"
 )
 
 // recover clears up after a run that was interrupted, whatever it was doing.
 func (p *Place) recover(ctx context.Context) error {
+	// A run that was killed may have exchanged two names and not synced the
+	// directory. What it put aside is removed below, and must not come back.
+	if err := durable.SyncDir(p.run.FS, p.Dir); err != nil {
+		return err
+	}
 	if err := p.rescan(); err != nil {
 		return err
 	}
@@ -75,10 +77,14 @@ func (p *Place) finishExchanges() error {
 // removeTemps removes everything under a temporary name.
 func (p *Place) removeTemps() error {
 	for _, dir := range []string{p.Dir, filepath.Join(p.Dir, destination.RecordDir)} {
-		entries, err := afero.ReadDir(p.run.FS, dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		info, err := durable.Lstat(p.run.FS, dir)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			continue // a link is nobody's to follow
 		}
+		if err != nil {
+			return err
+		}
+		entries, err := afero.ReadDir(p.run.FS, dir)
 		if err != nil {
 			return err
 		}
@@ -92,54 +98,6 @@ func (p *Place) removeTemps() error {
 		}
 	}
 	return nil
-}
-
-// cutLog cuts off a last line of the log that has no end.
-func (p *Place) cutLog() error {
-	if !p.contents.HasLog {
-		return nil
-	}
-	name := filepath.Join(p.Dir, destination.LogName)
-	f, err := p.run.FS.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // synced where it was changed
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	whole, err := lastLineEnd(f, size)
-	if err != nil || whole == size {
-		return err
-	}
-	if err := f.Truncate(whole); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	p.run.Log.Warn(fmt.Sprintf("%s/%s: cut off an unfinished last line", p.Dst, destination.LogName))
-	return p.register(syncstate.Push, destination.LogName)
-}
-
-// lastLineEnd returns the offset after the last newline in the first size
-// bytes of f, or 0.
-func lastLineEnd(f io.ReaderAt, size int64) (int64, error) {
-	const step = 4096
-	buf := make([]byte, step)
-	for end := size; end > 0; {
-		from := max(0, end-step)
-		n, err := f.ReadAt(buf[:end-from], from)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
-		}
-		if i := strings.LastIndexByte(string(buf[:n]), '\n'); i >= 0 {
-			return from + int64(i) + 1, nil
-		}
-		end = from
-	}
-	return 0, nil
 }
 
 // setAside renames what has a backup's name and is none, so that nobody takes

@@ -27,11 +27,12 @@ type Run struct {
 	rdiff   *rdiff.Program
 
 	places map[string]*Place // by destination
-	sender *lock.Lock        // the lock of the one who sends, once it is had
+	doubt  bool              // the disk failed in the moment of a renaming
 	kept   []string          // the paths of the backups that were made
 	sent   int               // how many entries were sent
 	failed []failure         // what could not be sent
 	tried  map[syncstate.Entry]bool
+	spent  map[string]bool   // spools that became backups
 	newest map[string]string // by a backup's path: the record that this run made for it
 	fresh  map[string]bool   // paths that were not pending before this run registered them
 	down   error             // why the store cannot be used any more in this run
@@ -50,6 +51,7 @@ func New(w World) *Run {
 		places: map[string]*Place{},
 		tried:  map[syncstate.Entry]bool{},
 		newest: map[string]string{},
+		spent:  map[string]bool{},
 		fresh:  map[string]bool{},
 	}
 }
@@ -57,6 +59,10 @@ func New(w World) *Run {
 // Kept returns the paths of the backups that this run made. They are there and
 // registered, whatever went wrong since.
 func (r *Run) Kept() []string { return r.kept }
+
+// Doubt tells whether the disk failed in the moment in which a backup got its
+// name, so that only the next run can tell whether it was kept.
+func (r *Run) Doubt() bool { return r.doubt }
 
 // Names in the config directory.
 const (
@@ -125,9 +131,13 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if err := r.checkRoot(general.RootPath); err != nil {
 		return err
 	}
+	// Everything below goes by the real name: a link is no directory.
+	if general.RootPath, err = durable.Resolve(r.FS, general.RootPath); err != nil {
+		return err
+	}
 	r.store, err = offsite.New(offsite.Config{
 		FS: r.FS, Exec: r.Exec, Root: general.RootPath, URI: general.S3Prefix,
-		S3cmdConfig: general.S3cmdConfig, ConfigDir: r.Config.Path,
+		S3cmdConfig: general.S3cmdConfig, ConfigDir: r.Config.Path, Verify: r.verify,
 	})
 	if err != nil {
 		return Refused(err)
@@ -178,6 +188,7 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 		}
 	}
 	for _, p := range r.places {
+		r.doubt = r.doubt || p.doubt
 		runErr = join(runErr, p.close())
 	}
 	if runErr == nil {
@@ -188,9 +199,6 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 			r.Log.Info("off-site: " + r.store.String() + " is up to date")
 		}
 		_, runErr = r.state.Compact(largeState, r.gone)
-	}
-	if r.sender != nil {
-		runErr = join(runErr, r.sender.Release())
 	}
 	return join(runErr, r.state.Close())
 }

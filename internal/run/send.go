@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -26,12 +27,8 @@ func (r *Run) Send(ctx context.Context, op syncstate.Op, statePath string) (sent
 		return false, err
 	}
 	entry := syncstate.Entry{Op: op, Path: statePath}
-	there, err := durable.Exists(r.FS, r.path(statePath))
-	if err != nil {
+	if err := r.checkPath(statePath); err != nil {
 		return false, err
-	}
-	if !there {
-		return false, Refuse("%q: there is nothing of that name in ROOT_PATH", statePath)
 	}
 	pending, err := r.state.Pending()
 	if err != nil {
@@ -43,16 +40,36 @@ func (r *Run) Send(ctx context.Context, op syncstate.Op, statePath string) (sent
 		}
 		pending = append(pending, entry)
 	}
+	// Who holds a destination must not wait for another one: its holder may
+	// be waiting for ours.
+	wait := r.waiter(0)
+	if len(r.places) == 0 {
+		wait = r.wait()
+	}
 	sent = true
 	for _, e := range pending {
-		if e.Path == statePath {
-			if err := r.sendHeld(ctx, e); err != nil {
-				return false, err
-			}
-			sent = sent && !r.isPending(e)
+		if e.Path != statePath {
+			continue
 		}
+		if err := r.attempt(ctx, e, wait); err != nil {
+			return false, err
+		}
+		sent = sent && !r.isPending(e)
 	}
 	return sent, nil
+}
+
+// checkPath refuses a path that is not there, or not below ROOT_PATH.
+func (r *Run) checkPath(statePath string) error {
+	local := strings.TrimSuffix(statePath, "/")
+	if statePath != "" && (!filepath.IsLocal(local) || path.Clean(local) != local || local == ".") {
+		return Refuse("%q is no path below ROOT_PATH", statePath)
+	}
+	there, err := durable.Exists(r.FS, r.path(statePath))
+	if err == nil && !there {
+		err = Refuse("%q: there is nothing of that name in ROOT_PATH", statePath)
+	}
+	return err
 }
 
 // RegisterAll registers all of ROOT_PATH.
@@ -65,39 +82,61 @@ func (r *Run) RegisterAll(ctx context.Context) error {
 
 // SendPending works off what is pending and has not been tried in this run.
 // Where another run holds a destination, its work is waited for if wait is
-// set; otherwise it is left to that run, which sends it before it ends.
+// set, after all else has been sent; otherwise it is left to that run.
 func (r *Run) SendPending(ctx context.Context, wait bool) error {
 	if err := r.Prepare(ctx); err != nil {
 		return err
 	}
-	pending, err := r.state.Pending()
-	if err != nil {
-		return err
-	}
-	limit := r.waiter(0)
+	waiters := []lock.Waiter{r.waiter(0)}
 	if wait {
-		limit = r.wait()
+		waiters = append(waiters, r.wait())
 	}
-	for _, entry := range pending {
-		if r.tried[entry] {
-			continue
-		}
-		err := r.sendLocked(ctx, entry, limit)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil || errors.As(err, new(*lock.BusyError)):
+	for _, waiter := range waiters {
+		pending, err := r.state.Pending()
+		if err != nil {
 			return err
-		default:
-			// Trouble in one destination is no reason to leave the others.
-			r.tried[entry] = true
-			r.failed = append(r.failed, failure{entry, err})
+		}
+		for _, entry := range pending {
+			if r.tried[entry] {
+				continue
+			}
+			if err := r.attempt(ctx, entry, waiter); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// sendLocked sends an entry with the locks of the destinations that it lies in.
-func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.Waiter) error {
+// attempt sends an entry with the locks of the destinations that it lies in.
+// Only what ends the run is an error.
+func (r *Run) attempt(ctx context.Context, entry syncstate.Entry, wait lock.Waiter) error {
+	err := r.sendLocked(ctx, entry, wait)
+	var busy *lock.BusyError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &busy) && wait.Limit == 0:
+		return nil // left to the one who is at work there
+	case errors.As(err, &busy):
+		return err
+	}
+	// Trouble in one destination is no reason to leave the others.
+	r.notSent(entry, err)
+	return nil
+}
+
+// notSent notes a failure.
+func (r *Run) notSent(entry syncstate.Entry, err error) {
+	r.tried[entry] = true
+	r.failed = append(r.failed, failure{entry, err})
+}
+
+// sendLocked takes the locks and sends. A BusyError says that one of them is
+// held; nothing was sent then.
+func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.Waiter) (err error) {
 	dsts, err := r.destinationsOf(entry)
 	if err != nil {
 		return err
@@ -105,8 +144,7 @@ func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.W
 	var opened []*Place
 	defer func() {
 		for _, p := range opened {
-			// What a recovery leaves behind, the next one finds.
-			_ = p.close()
+			err = join(err, p.close())
 		}
 	}()
 	for _, dst := range dsts {
@@ -114,10 +152,6 @@ func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.W
 			continue
 		}
 		p, err := r.take(ctx, dst, nil, wait)
-		var busy *lock.BusyError
-		if errors.As(err, &busy) && wait.Limit == 0 {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
@@ -185,15 +219,20 @@ func (r *Run) isDestination(dir string) (bool, error) {
 	}), nil
 }
 
-// sendHeld sends one entry, and notes a failure.
+// sendHeld sends one entry, whose destinations are locked, and notes a failure.
+// The lock of the one who sends is held for the one entry only: whoever has it
+// must not wait for a destination, whose holder may be waiting for it.
 func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
-	r.tried[entry] = true
-	if r.sender == nil {
+	if r.down == nil {
 		held, err := r.lockFile(ctx, "offsite", r.wait())
-		if err != nil {
+		switch {
+		case errors.As(err, new(*lock.BusyError)):
+			r.down = fmt.Errorf("another run is sending: %w", err)
+		case err != nil:
 			return err
+		default:
+			defer held.Release() //nolint:errcheck // the kernel releases what we cannot
 		}
-		r.sender = held
 	}
 	ticket, err := r.state.Begin(entry)
 	if err != nil {
@@ -207,9 +246,10 @@ func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return r.vanished(entry)
 	case err != nil:
-		r.failed = append(r.failed, failure{entry, err})
+		r.notSent(entry, err)
 		return nil
 	}
+	r.tried[entry] = true
 	r.sent++
 	_, err = r.state.Done(ticket)
 	return err
@@ -269,11 +309,9 @@ func (r *Run) transferRecord(ctx context.Context, statePath string) error {
 // vanished withdraws what is no longer there, if we hold the destination that
 // it was in, or that is no longer there either.
 func (r *Run) vanished(entry syncstate.Entry) error {
-	if !r.gone(entry.Path) {
-		return nil // something in it went while it was read: it stays pending
-	}
 	dst := destination.Of(entry.Path)
-	if r.places[dst] == nil && dst != "" && !r.gone(dst) {
+	if !r.gone(entry.Path) || r.places[dst] == nil && dst != "" && !r.gone(dst) {
+		r.notSent(entry, fmt.Errorf("%s: went away while it was read", entry.Path))
 		return nil
 	}
 	r.Log.Info(entry.Path + " was registered and is not there: withdrawn")

@@ -51,9 +51,6 @@ type Ticket struct {
 	generation int
 }
 
-// Entry returns what is being sent.
-func (t Ticket) Entry() Entry { return t.entry }
-
 // Open opens the journal, and makes it if it is missing; its directory must
 // exist. Until Close the Python program is kept out.
 //

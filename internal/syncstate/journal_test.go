@@ -101,9 +101,6 @@ func (f *fixture) begin(j *Journal, e Entry) Ticket {
 	f.Helper()
 	ticket, err := j.Begin(e)
 	ok(f.T, err)
-	if ticket.Entry() != e {
-		f.Errorf("got a ticket for %v, want %v", ticket.Entry(), e)
-	}
 	return ticket
 }
 

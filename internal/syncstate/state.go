@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -148,12 +149,13 @@ func excerpt(line string) string {
 	return fmt.Sprintf("%q", line)
 }
 
-// Names tells whether any event is about another path than those excepted.
-func (s State) Names(except ...string) bool {
-	for e := range s.entries {
-		if !slices.Contains(except, e.Path) {
-			return true
+// Paths yields the path of each event, in no order; one may come twice.
+func (s State) Paths() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for e := range s.entries {
+			if !yield(e.Path) {
+				return
+			}
 		}
 	}
-	return false
 }
