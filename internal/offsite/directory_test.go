@@ -247,7 +247,7 @@ func TestDirectoryInterrupted(t *testing.T) {
 func TestDirectoryKept(t *testing.T) {
 	s := newSite(t)
 	ctx := context.Background()
-	s.write(s.root, map[string]string{"d/T/x": "good", "d/T/y/z": "good", "d/U.tbz": "good", "d/V/x": "1", "moved/x": "1"})
+	s.write(s.root, map[string]string{"d/T/x": "good", "d/T/y/z": "good", "d/U.tbz": "good", "d/V/x": "1", "d/W": "", "moved/x": "1"})
 	s.ok(s.store("").Sync(ctx, ""))
 	s.ok(os.Rename(s.root+"/d/T", s.root+"/d/.btw-aside-T"))
 	s.ok(os.Rename(s.root+"/d/U.tbz", s.root+"/d/.btw-aside-U.tbz"))
@@ -255,7 +255,7 @@ func TestDirectoryKept(t *testing.T) {
 	s.write(s.root, map[string]string{"moved": "-> /elsewhere"})
 	s.ok(s.store("").Sync(ctx, "d"))
 	s.ok(s.store("").Sync(ctx, ""))
-	kept := map[string]string{"d/T/x": "good", "d/T/y/z": "good", "d/U.tbz": "good", "moved/x": "1"}
+	kept := map[string]string{"d/T/x": "good", "d/T/y/z": "good", "d/U.tbz": "good", "d/W": "", "moved/x": "1"}
 	s.want(s.target, kept)
 	// Made anew in part: what it lacks is not deleted.
 	s.write(s.root, map[string]string{"d/T/x": "new"})

@@ -15,6 +15,7 @@
 //   - path.go: what a path is, and which names never leave this machine
 //   - local.go: the walk of the local side, whole or an error
 //   - rdiff.go: the order inside an rdiff-backup repository
+//   - empty.go: the doubt about a directory that is empty
 //   - plan.go: from what is here and what is there to what is to be done, and
 //     the doing in order
 //
@@ -26,7 +27,9 @@
 // of them succeeded; only what is in the way of an upload (a file where a
 // directory must go, or the reverse) is deleted just before it. A name beside
 // which .btw-aside-NAME lies was set aside here as broken: its copy may be
-// the good one, and is never deleted.
+// the good one, and is never deleted. Nor is anything below a directory that
+// is empty here: it may be a mount point. And a file that is not what it was
+// when it was kept, by [Config].Verify, does not overwrite its copy.
 //
 // Files and their contents are what is kept. Symbolic links, sockets and
 // other special files are passed over, as s3cmd does; but where one stands,

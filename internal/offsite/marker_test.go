@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"btw-backup/internal/durable"
 )
 
 // TestMarker: which directory is taken for the store.
@@ -27,8 +29,8 @@ func TestMarker(t *testing.T) {
 		{name: "cut off at the first adoption", root: root, marker: "abc"},
 		{name: "config directory made anew", root: root, target: map[string]string{"etc/old": "1", "gone-here/x": "1", ".btw-root": mine}, marker: "abc"},
 		{name: "config directory made anew, no root's marker", root: root, target: map[string]string{"etc/old": "1"}, marker: "abc"},
-		{name: "known", root: root, target: map[string]string{"anything": "1"}, marker: "abc", known: "abc\nTARGET\n"},
-		{name: "another URI before", root: root, known: "abc\nfile:///elsewhere\n"},
+		{name: "known", root: root, target: map[string]string{"anything": "1"}, marker: "abc", known: "abc TARGET\n"},
+		{name: "another URI before", root: root, known: "abc file:///elsewhere\n"},
 		{
 			name: "somebody's data", root: root, target: map[string]string{"etc/old": "1", "photos/1": "1"},
 			want: "is neither empty nor a copy of ROOT, which has no photos: use an empty directory",
@@ -50,15 +52,17 @@ func TestMarker(t *testing.T) {
 			want: "which has no gone-here",
 		},
 		{
-			name: "not mounted", root: root, known: "abc\nTARGET\n",
-			want: "does not hold the marker .btw-offsite that was put there: mount the disk, or, to begin anew on this one, remove CONFIG/offsite-id",
+			name: "not mounted", root: root, known: "abc TARGET\n",
+			want: "does not hold the marker .btw-offsite that was put there: mount the disk, or, to begin anew on this one, remove its line from CONFIG/offsite-id",
 		},
 		{
-			name: "another disk", root: root, marker: "def", known: "abc\nTARGET\n",
+			name: "another disk", root: root, marker: "def", known: "abc TARGET\n",
 			want: "holds another copy than the one that was used so far",
 		},
-		{name: "a damaged marker", root: root, marker: " ", known: "abc\nTARGET\n", want: ".btw-offsite: holds no id"},
-		{name: "a damaged memory", root: root, marker: "abc", known: "abc", want: "offsite-id: is damaged: remove it"},
+		{name: "a damaged marker", root: root, marker: " ", known: "abc TARGET\n", want: ".btw-offsite is empty: it should hold an id"},
+		{name: "a damaged memory", root: root, marker: "abc", known: "abc\nTARGET\n", want: "offsite-id: the line \"abc\\n\" is damaged: remove it"},
+		{name: "a damaged line of another", root: root, marker: "abc", known: "abc TARGET\ndef elsewhere\n", want: "the line \"def elsewhere\\n\" is damaged: remove it"},
+		{name: "known, with others", root: root, marker: "abc", known: "xyz file:///a b\nabc TARGET\ndef file:///z\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
@@ -84,7 +88,7 @@ func TestMarker(t *testing.T) {
 				}
 				s.want(s.target, want)
 				s.ok(store.Check(context.Background()))
-				if id, err := readID(s.fsys, s.target+"/"+Marker); err != nil || test.marker != "" && id != test.marker {
+				if id, err := durable.ReadID(s.fsys, s.target+"/"+Marker); err != nil || test.marker != "" && id != test.marker {
 					t.Errorf("the marker is %q (%v), want it as it was, %q", id, err, test.marker)
 				}
 				return
@@ -123,6 +127,34 @@ func TestMarkerGone(t *testing.T) {
 	s.ok(store.Sync(ctx, ""))
 }
 
+// TestMarkerSecond: what was adopted once is remembered while another store
+// is in use.
+func TestMarkerSecond(t *testing.T) {
+	s := newSite(t)
+	ctx := context.Background()
+	s.write(s.root, map[string]string{"d/a": "1"})
+	second := s.target + " number two"
+	s.ok(os.Mkdir(second, 0o700))
+	s.ok(s.store("").Sync(ctx, ""))
+	s.ok(s.store("file://"+second).Sync(ctx, ""))
+	s.ok(s.store("").Sync(ctx, ""))
+	for _, target := range []string{s.target, second} {
+		s.want(target, map[string]string{"d/a": "1"})
+		s.ok(os.Rename(target, target+"-unmounted"))
+		s.ok(os.Mkdir(target, 0o700)) // the mount point
+		s.fails(s.store("file://"+target).Sync(ctx, ""), "mount the disk")
+		s.fails(s.store("file://"+target+"/").Push(ctx, "d/"), "mount the disk")
+		s.want(target, nil)
+	}
+	// And the wrong one of the two.
+	s.ok(os.Remove(second))
+	s.ok(os.Rename(s.target+"-unmounted", second))
+	s.fails(s.store("file://"+second).Sync(ctx, ""), "holds another copy than the one that was used so far")
+	if left := s.tree(s.config); len(left) != 1 || strings.Count(left["offsite-id"], "\n") != 2 {
+		t.Errorf("the config directory holds %q, want an offsite-id of two lines", left)
+	}
+}
+
 // TestMarkerMounted: a disk that goes away while something is sent is noticed
 // before anything is deleted.
 func TestMarkerMounted(t *testing.T) {
@@ -153,6 +185,7 @@ func TestNew(t *testing.T) {
 		{"s3://", "names no bucket"},
 		{"s3:///x", "names no bucket"},
 		{"s3://b/a\nb", "control characters"},
+		{"file:///a\nb", "line break"},
 		{"file://ROOT", "lie inside one another"},
 		{"file://ROOT/", "lie inside one another"},
 		{"file://ROOT/sub/not/there", "lie inside one another"},

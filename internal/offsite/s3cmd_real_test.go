@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,25 +107,26 @@ func TestRealSync(t *testing.T) {
 			s.ok(store.Sync(ctx, "a/"))
 			s.want(copied, want)
 
-			// What was emptied here is emptied there.
+			// What was emptied here may be a disk that is not mounted; what is
+			// gone here goes there.
 			s.remove("a/y")
+			s.fails(store.Sync(ctx, "a"), s.root+"/a is empty here, but not off-site: is it mounted?")
+			s.want(copied, want)
+			s.remove("a", "a2")
 			delete(want, "a/y")
-			if test.dirs {
-				want["a/"] = ""
-			}
-			s.ok(store.Sync(ctx, "a"))
+			delete(want, "a2/x")
+			s.ok(store.Sync(ctx, ""))
 			if !test.dirs {
 				_ = os.Remove(copied + "/a") // the server's own: S3 knows no directories
+				_ = os.Remove(copied + "/a2")
 			}
 			s.want(copied, want)
 
 			// A file becomes a directory and a directory a file.
-			s.remove("empty", "deep", "a2", "a")
+			s.remove("empty", "deep")
 			s.write(s.root, map[string]string{"empty/inside": "in", "deep": "shallow"})
-			delete(want, "a2/x")
 			delete(want, "empty")
 			delete(want, "deep/er/and/deeper/file")
-			delete(want, "a/")
 			want["empty/inside"], want["deep"] = "in", "shallow"
 			s.ok(store.Sync(ctx, ""))
 			s.want(copied, want)
@@ -186,14 +188,14 @@ func TestRealControlCharacters(t *testing.T) {
 func TestRealKept(t *testing.T) {
 	s, store, copied := realSite(t, "p")
 	ctx := context.Background()
-	s.write(s.root, map[string]string{"d/T/x": "good", "d/U.tbz": "good", "d/V": "old"})
+	s.write(s.root, map[string]string{"d/T/x": "good", "d/U.tbz": "good", "d/V": "old", "d/W": ""})
 	s.ok(store.Sync(ctx, ""))
 	s.ok(os.Rename(s.root+"/d/T", s.root+"/d/.btw-aside-T"))
 	s.ok(os.Rename(s.root+"/d/U.tbz", s.root+"/d/.btw-aside-U.tbz"))
 	s.remove("d/V")
 	s.ok(store.Sync(ctx, ""))
 	s.ok(store.Sync(ctx, "d/"))
-	s.want(copied, map[string]string{"d/T/x": "good", "d/U.tbz": "good"})
+	s.want(copied, map[string]string{"d/T/x": "good", "d/U.tbz": "good", "d/W": ""})
 }
 
 // TestRealMultipart: an object in parts has no MD5 for its ETag, and is found
@@ -280,7 +282,7 @@ func TestRealFaults(t *testing.T) {
 	// A limit on deletions, which s3cmd would keep to with exit 0.
 	server.S3cfg(t, cfg, "max_delete = 1", "limit = 1", "quiet = True", "long_listing = True", "follow_symlinks = True")
 	s.ok(store.Sync(ctx, ""))
-	s.remove("d/a", "d/b")
+	s.remove("d")
 	s.write(s.root, map[string]string{"e": "5"})
 	s.ok(store.Sync(ctx, ""))
 	s.want(server.Dir+"/p", map[string]string{"e": "5"})
@@ -292,9 +294,39 @@ func TestRealFaults(t *testing.T) {
 // TestRealEmptyRoot: ROOT_PATH not mounted is no reason to delete.
 func TestRealEmptyRoot(t *testing.T) {
 	s, store, copied := realSite(t, "p")
-	s.write(s.root, map[string]string{"d/a": "1"})
+	s.write(s.root, map[string]string{"d/a": "1", ".btw-root": "id\n"})
 	s.ok(store.Sync(context.Background(), ""))
 	s.remove("d")
-	s.fails(store.Sync(context.Background(), ""), "is empty, the off-site copy is not: nothing was deleted")
-	s.want(copied, map[string]string{"d/a": "1"})
+	s.fails(store.Sync(context.Background(), ""), "ROOT_PATH: "+s.root+" is empty here, but not off-site: is it mounted?")
+	s.want(copied, map[string]string{"d/a": "1", ".btw-root": "id\n"})
+}
+
+// TestRealVerify: a push finds what is there already, by every name.
+func TestRealVerify(t *testing.T) {
+	s, store, copied := realSite(t, "p")
+	s.uri = store.String()
+	ctx := context.Background()
+	names := []string{"plain", "d/x y", "d/x*", "d*/[x]?*", "c\td", "é%41+"}
+	want := map[string]string{}
+	for _, name := range names {
+		s.write(s.root, map[string]string{name: "good"})
+		want[printable(name)] = "good"
+	}
+	s.ok(store.Sync(ctx, ""))
+	asked := s.asked(errors.New("differs from its record"))
+	for _, name := range names {
+		s.ok(s.store("").Push(ctx, name)) // the same
+		s.write(s.root, map[string]string{name: "rotten"})
+		s.fails(s.store("").Push(ctx, name), "is not sent")
+	}
+	if !slices.Equal(*asked, names) {
+		t.Errorf("asked about %q, want %q", *asked, names)
+	}
+	s.fails(s.store("").Push(ctx, "d/"), "is not sent")
+	s.fails(s.store("").Sync(ctx, ""), "is not sent")
+	s.want(copied, want)
+	s.write(s.root, map[string]string{"plain": "better"})
+	want["plain"] = "better"
+	s.ok(s.store("").Push(ctx, "plain"))
+	s.want(copied, want)
 }

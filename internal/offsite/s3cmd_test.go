@@ -235,12 +235,15 @@ func TestS3cmdErrors(t *testing.T) {
 		{111, "ERROR: [Errno 111] Connection refused", "the connection was refused: see host_base in CONFIG/s3cfg): [Errno 111]", true},
 		{99, "", "s3cmd put exited with code: 99", false},
 		{1, "Problem: KeyError: 'x'\nS3cmd: 2.3.0\n", "s3cmd put exited with code: 1: KeyError: 'x'", false},
-		{137, "", "s3cmd was killed: killed", false},
+		{137, "", "s3cmd put exited with code: 137 (killed)", false},
 	} {
 		s, spy, store := fakeSite(t, bucket{})
 		s.write(s.root, map[string]string{"d/x": "1", "d/y": "2"})
 		spy.run = func(context.Context, exec.Cmd) (exec.Result, error) {
 			result := exec.Result{Status: test.status, Stderr: test.stderr}
+			if test.status > 128 {
+				result.Signal = syscall.SIGKILL
+			}
 			return result, &exec.ExitError{Program: "s3cmd", Result: result}
 		}
 		for _, path := range []string{"d/x", "d/"} {

@@ -1,6 +1,8 @@
 package offsite
 
 import (
+	"cmp"
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,8 +18,10 @@ import (
 type site struct {
 	*testing.T
 	root, target, config string
+	uri                  string // what store("") takes; empty is the directory
 	fsys                 durable.FS
 	exec                 exec.Runner
+	verify               func(ctx context.Context, path string) error
 }
 
 func newSite(t *testing.T) *site {
@@ -129,13 +133,13 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// store makes the store for a URI; empty is the directory.
+// store makes the store for a URI; empty is the site's own.
 func (s *site) store(uri string) Store {
 	s.Helper()
 	if uri == "" {
-		uri = "file://" + s.target
+		uri = cmp.Or(s.uri, "file://"+s.target)
 	}
-	store, err := New(Config{FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: s.config + "/s3cfg"})
+	store, err := New(Config{FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: s.config + "/s3cfg", Verify: s.verify})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -43,7 +43,14 @@ type mortal struct {
 }
 
 func (m *mortal) change(what, name string) error {
-	m.kinds = append(m.kinds, what+" in "+filepath.Dir(name))
+	kind := what + " in " + filepath.Dir(name)
+	switch {
+	case strings.Contains(name, "/copy/"): // the off-site package has tests of its own for each
+		kind = "copy"
+	case strings.Contains(name, "/.btw-tmp-"):
+		kind = what + " temporarily"
+	}
+	m.kinds = append(m.kinds, kind)
 	if m.left--; m.left < 0 {
 		m.dead = true
 	}

@@ -152,6 +152,7 @@ func TestTheOrderOfEachKeeping(t *testing.T) {
 	s.expect("tar, first", s.perform(keepTar(ctx, "one")), `
 mkdir root/tar
 sync root
+sync root/tar
 open root/tar/.btw-tmp-artifact/backup.tar
 sync root/tar/.btw-tmp-artifact/backup.tar
 append "+push tar/2026-01-31T13:05:09.tbz"
@@ -172,6 +173,7 @@ sync config/sync_state
 	s.now = s.now.Add(time.Hour)
 	s.expect("tar, unchanged for the first time", s.perform(keepTar(ctx, "one")), `
 sync root
+sync root/tar
 append "+push tar/log.txt"
 sync config/sync_state
 open root/tar/.btw-tmp-log.txt
@@ -184,6 +186,7 @@ sync config/sync_state
 `)
 	s.expect("tar, unchanged again", s.perform(keepTar(ctx, "one")), `
 sync root
+sync root/tar
 append "+push tar/log.txt"
 sync config/sync_state
 append root/tar/log.txt
@@ -195,6 +198,7 @@ sync config/sync_state
 	s.expect("rdiff, full", s.perform(keepRdiff(ctx, "one")), `
 mkdir root/rdiff
 sync root
+sync root/rdiff
 open root/rdiff/.btw-tmp-artifact/backup.tar
 sync root/rdiff/.btw-tmp-artifact/backup.tar
 sync root/rdiff/.btw-tmp-chain/…
@@ -217,6 +221,7 @@ sync config/sync_state
 	s.now = s.now.Add(time.Hour)
 	increment := `
 sync root
+sync root/rdiff
 open root/rdiff/.btw-tmp-artifact/backup.tar
 sync root/rdiff/.btw-tmp-artifact/backup.tar
 clone into root/rdiff/.btw-tmp-chain
