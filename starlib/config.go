@@ -63,11 +63,12 @@ func EvalConfig(filename string, src []byte) (settings map[string]any, err error
 		return err
 	})
 	if err != nil {
-		if e, ok := err.(*Error); ok {
+		var e *Error
+		if errors.As(err, &e) {
 			e.static = true // the place comes first, as for the other errors of such a file
 			return nil, e
 		}
-		e := s.errorf(0, "%v", err)
+		e = s.errorf(0, "%v", err)
 		e.err = err
 		return nil, e
 	}

@@ -26,11 +26,15 @@ func TestEvalConfig(t *testing.T) {
 		{"Windows line ends", "# -*- coding: utf-8 -*-\r\nX = 1\r\nY = '''a\r\nb'''\r\n", m{"X": int64(1), "Y": "a\nb"}},
 		{"old Macintosh line ends", "X = 1\rY = 2\r", m{"X": int64(1), "Y": int64(2)}},
 		{"a coding line", "#!/usr/bin/python\n# -*- coding: utf-8 -*-\nX = 'ä'\n", m{"X": "ä"}},
-		{"prefixes", "u'''doc'''\nX = u'a'\nY = U\"b\"\nZ = ur'\\d'\nR = R'\\d'\nu = 'u'\nnou = u + 'x'\n",
-			m{"X": "a", "Y": "b", "Z": `\d`, "R": `\d`, "u": "u", "nou": "ux"}},
+		{
+			"prefixes", "u'''doc'''\nX = u'a'\nY = U\"b\"\nZ = ur'\\d'\nR = R'\\d'\nu = 'u'\nnou = u + 'x'\n",
+			m{"X": "a", "Y": "b", "Z": `\d`, "R": `\d`, "u": "u", "nou": "ux"},
+		},
 		{"what only looks like a prefix", "X = 'u\"a\"' # u'x'\nY = \"\"\"u'b'\n'u\"c\" \"\"\"\n", m{"X": `u"a"`, "Y": "u'b'\n'u\"c\" "}},
-		{"functions", "def f():\n    return 1\nX = f()\nY = len\nZ = b'x'\n",
-			m{"f": starlib.Opaque{Type: "function"}, "X": int64(1), "Y": starlib.Opaque{Type: "builtin_function_or_method"}, "Z": starlib.Opaque{Type: "bytes"}}},
+		{
+			"functions", "def f():\n    return 1\nX = f()\nY = len\nZ = b'x'\n",
+			m{"f": starlib.Opaque{Type: "function"}, "X": int64(1), "Y": starlib.Opaque{Type: "builtin_function_or_method"}, "Z": starlib.Opaque{Type: "bytes"}},
+		},
 		{"printing", "print('x')\n", m{}},
 	}
 	for _, tt := range tests {

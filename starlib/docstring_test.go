@@ -16,8 +16,11 @@ func TestParseArgs(t *testing.T) {
 		{"no section", "Copies.\n\n    Returns:\n      x: y\n    ", nil, ""},
 		{"an empty section", "Copies.\n\n    Args:\n    ", nil, ""},
 		{"one line each", "Copies.\n\n    Args:\n      src: the source\n      dst: where to\n    ", []paramDoc{{"src", "the source"}, {"dst", "where to"}}, ""},
-		{"continued", "Copies.\n\n    Args:\n      src: the source,\n        which is: a folder\n          with all in it\n      dst:\n        where to\n    ",
-			[]paramDoc{{"src", "the source, which is: a folder with all in it"}, {"dst", "where to"}}, ""},
+		{
+			"continued", "Copies.\n\n    Args:\n      src: the source,\n        which is: a folder\n          with all in it\n      dst:\n        where to\n    ",
+			[]paramDoc{{"src", "the source, which is: a folder with all in it"}, {"dst", "where to"}},
+			"",
+		},
 		{"blank lines", "Copies.\n\n    Args:\n\n      src: the source\n\n        and more\n\n      dst: where to\n", []paramDoc{{"src", "the source and more"}, {"dst", "where to"}}, ""},
 		{"ended by another section", "Copies.\n\n    Args:\n      src: the source\n\n    Returns:\n      dst: no\n", []paramDoc{{"src", "the source"}}, ""},
 		{"tabs", "Copies.\n\n\tArgs:\n\t\tsrc: the source\n\t\t\tand more\n", []paramDoc{{"src", "the source and more"}}, ""},

@@ -251,7 +251,7 @@ func TestCancel(t *testing.T) {
 			cancel(cause)
 			return nil, nil
 		}}}
-		checkCancelled(t, ctx, h, cause, 4)
+		checkCancelled(ctx, t, h, cause, 4)
 	})
 	t.Run("before a builtin", func(t *testing.T) {
 		h := host(map[string]string{"@stock//a.star": "'''A.'''\ndef run():\n  stop(); act()\n"})
@@ -263,7 +263,7 @@ func TestCancel(t *testing.T) {
 			t.Error("a builtin began after the end of the context")
 			return nil, nil
 		}}}
-		checkCancelled(t, ctx, h, cause, 3)
+		checkCancelled(ctx, t, h, cause, 3)
 	})
 	t.Run("from the start", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -275,7 +275,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func checkCancelled(t *testing.T, ctx context.Context, h *starlib.Host, cause error, line int) {
+func checkCancelled(ctx context.Context, t *testing.T, h *starlib.Host, cause error, line int) {
 	t.Helper()
 	r, err := h.Load(ctx, "a")
 	if err != nil {

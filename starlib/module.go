@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -122,7 +123,8 @@ func (ex *execution) do(f func() error) (err error) {
 		return nil
 	}
 	err = ex.files.callError(err)
-	if e, ok := err.(*Error); ok && strings.HasPrefix(e.Msg, cancelled) {
+	var e *Error
+	if errors.As(err, &e) && strings.HasPrefix(e.Msg, cancelled) {
 		e.Msg = strings.TrimPrefix(e.Msg, cancelled)
 		e.err = nil
 		if !ex.exhausted {

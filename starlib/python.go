@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -159,8 +160,8 @@ var undefined = regexp.MustCompile(`^undefined: (\S+)`)
 func (p *python) explain(s *source, err error) error {
 	files := sources{s.name: s}
 	located := files.staticError(err)
-	e, ok := located.(*Error)
-	if !ok {
+	var e *Error
+	if !errors.As(located, &e) {
 		return s.errorf(0, "%v", err)
 	}
 	_, line, _ := e.Where()

@@ -310,8 +310,8 @@ func cmdScript(ts *testscript.TestScript, neg bool, args []string) {
 	bin := ts.MkAbs("fakebin")
 	ts.Check(os.MkdirAll(bin, 0o755))
 	ts.Check(os.WriteFile(filepath.Join(bin, args[0]), []byte(ts.ReadFile(args[1])), 0o755))
-	if real, err := exec.LookPath(args[0]); err == nil {
-		ts.Setenv("REAL", real)
+	if program, err := exec.LookPath(args[0]); err == nil {
+		ts.Setenv("REAL", program)
 	}
 	if !strings.HasPrefix(ts.Getenv("PATH"), bin+":") {
 		ts.Setenv("PATH", bin+":"+ts.Getenv("PATH"))

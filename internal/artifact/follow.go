@@ -136,7 +136,7 @@ func (f *contentFollower) read(p []byte) (n int) {
 	for n < len(p) && f.broken == nil {
 		k, err := f.reader.Read(p[n:])
 		n += k
-		if err == io.EOF { //nolint:errorlint // a wrapped one is no end
+		if err == io.EOF { // a wrapped one is no end
 			break
 		}
 		f.broken = err

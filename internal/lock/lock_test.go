@@ -100,7 +100,12 @@ func wait(do func(what, holder string)) Waiter {
 	return Waiter{Limit: time.Hour, Notice: 1, OnWait: do}
 }
 
-func mustBusy(t *testing.T, err error) *BusyError {
+func mustBusy(t *testing.T, err error) {
+	t.Helper()
+	_ = busyOf(t, err)
+}
+
+func busyOf(t *testing.T, err error) *BusyError {
 	t.Helper()
 	var busy *BusyError
 	if !errors.As(err, &busy) {
@@ -147,11 +152,11 @@ func testLocker(t *testing.T, locker Locker) {
 			}
 			first := lock(take(ctx, path, Waiter{}))
 			_, err := take(ctx, path, Waiter{})
-			if busy := mustBusy(t, err); busy.What != path || busy.Holder == "" || busy.Waited != 0 {
+			if busy := busyOf(t, err); busy.What != path || busy.Holder == "" || busy.Waited != 0 {
 				t.Errorf("got %+v", busy)
 			}
 			_, err = take(ctx, path, Waiter{Limit: time.Millisecond})
-			if busy := mustBusy(t, err); busy.Waited != time.Millisecond {
+			if busy := busyOf(t, err); busy.Waited != time.Millisecond {
 				t.Errorf("got %+v", busy)
 			}
 
@@ -266,7 +271,7 @@ func TestOtherProcess(t *testing.T) {
 	if said != "locked" {
 		t.Fatal(said)
 	}
-	busy := mustBusy(t, errOf(OS{}.Dir(ctx, dir, Waiter{})))
+	busy := busyOf(t, errOf(OS{}.Dir(ctx, dir, Waiter{})))
 	want := fmt.Sprintf("process %d (%s), started ", pid, filepath.Base(os.Args[0]))
 	if !strings.HasPrefix(busy.Holder, want) {
 		t.Errorf("got holder %q, want it to begin with %q", busy.Holder, want)
@@ -281,7 +286,7 @@ func TestGroupAndPython(t *testing.T) {
 	ok(t, os.WriteFile(path, nil, 0o600))
 
 	_, pid, kill := startOther(t, "lockf", path)
-	busy := mustBusy(t, errOf(OS{}.Join(ctx, path, Waiter{})))
+	busy := busyOf(t, errOf(OS{}.Join(ctx, path, Waiter{})))
 	if !strings.HasPrefix(busy.Holder, fmt.Sprintf("process %d (", pid)) {
 		t.Errorf("got holder %q, want process %d", busy.Holder, pid)
 	}
@@ -297,7 +302,7 @@ func TestGroupAndPython(t *testing.T) {
 
 	// Somebody else's OFD lock, whose holder is in no list but his own.
 	_, pid, _ = startOther(t, "join", path)
-	busy = mustBusy(t, group.Alone(ctx, Waiter{}))
+	busy = busyOf(t, group.Alone(ctx, Waiter{}))
 	if !strings.HasPrefix(busy.Holder, fmt.Sprintf("process %d (", pid)) {
 		t.Errorf("got holder %q, want process %d", busy.Holder, pid)
 	}

@@ -351,7 +351,7 @@ func chainKey(t *testing.T, chain string) string {
 			return err
 		}
 		defer f.Close() //nolint:errcheck // only read
-		fmt.Fprintf(sum, "%q\n", strings.TrimPrefix(name, chain))
+		_, _ = fmt.Fprintf(sum, "%q\n", strings.TrimPrefix(name, chain))
 		var r io.Reader = f
 		if strings.HasSuffix(base, ".gz") { // whose header bears the time of day
 			if r, err = gzip.NewReader(f); err != nil {

@@ -132,8 +132,8 @@ func (w *World) inside(root, dst string) (string, error) {
 	if err != nil || !inside || !filepath.IsLocal(rel) {
 		return "", Refuse("the dst argument %q leads out of ROOT_PATH by a symbolic link, to %s", dst, dir)
 	}
-	real, err := destination.Clean(filepath.ToSlash(rel))
-	return real, Refused(err)
+	clean, err := destination.Clean(filepath.ToSlash(rel))
+	return clean, Refused(err)
 }
 
 // close removes what the run left under temporary names, and lets go of the

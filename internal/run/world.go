@@ -50,7 +50,7 @@ func (SystemClock) Now() time.Time { return time.Now() } //nolint:forbidigo // t
 
 // Sleep implements [Clock].
 func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(d) //nolint:forbidigo // the one clock
 	defer timer.Stop()
 	select {
 	case <-timer.C:
