@@ -14,16 +14,21 @@ func openDestination(r *run.Run) starlib.Builtin {
 
 It checks the settings and that ROOT_PATH is the one that it was, waits until
 no other run works there, makes the directory if it is missing, and clears up
-what an interrupted run left. The directory stays locked until the run ends.`,
+what an interrupted run left. The directory stays locked until the run ends. A
+recipe that opens several does so in the order of their names: for one that
+sorts before another that is open it does not wait.`,
 		Params: []starlib.Param{
 			{Name: "dst", Type: "string", Doc: "The directory, relative to ROOT_PATH."},
 			{Name: "owner", Type: "string", Default: starlark.None, Doc: `Whom to give what this run makes there, as chown takes it: "user", "user:group", ":group".`},
 		},
 		Returns: destinationType,
 		Func: func(c *starlib.Call) (starlark.Value, error) {
-			owner, err := run.ParseOwner(c.String("owner"))
-			if err != nil {
-				return nil, err
+			var owner *run.Owner
+			if c.Value("owner") != starlark.None {
+				var err error
+				if owner, err = run.ParseOwner(c.String("owner")); err != nil {
+					return nil, err
+				}
 			}
 			p, err := r.Open(c.Context, c.String("dst"), owner)
 			if err != nil {

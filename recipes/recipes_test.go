@@ -198,7 +198,7 @@ func (try *trial) helpers() []starlib.Builtin {
 			got, want := try.calls, c.Strings("want")
 			try.calls = nil
 			if !slices.Equal(got, want) {
-				return nil, fmt.Errorf("the calls were\n\t%s\nand not\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+				return nil, fmt.Errorf("the calls were %s, want %s", strings.Join(got, "; "), strings.Join(want, "; "))
 			}
 			return nil, nil
 		},

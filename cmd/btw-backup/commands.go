@@ -77,6 +77,9 @@ to if anything has not been synced.`,
 				if err != nil {
 					return err
 				}
+				if err := p.world.CheckState(); err != nil {
+					return err
+				}
 				if err := syncstate.Reset(cmd.Context(), p.world.StateConfig(general.LockTimeout)); err != nil {
 					return err
 				}
@@ -91,6 +94,9 @@ to if anything has not been synced.`,
 }
 
 func (p *program) listState() error {
+	if err := p.world.CheckState(); err != nil {
+		return err
+	}
 	state, err := syncstate.Read(p.world.FS, run.StatePath(p.world.Config.Path))
 	if err != nil {
 		return err

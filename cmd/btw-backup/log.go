@@ -18,6 +18,7 @@ import (
 type log struct {
 	mu       sync.Mutex
 	out      io.Writer
+	fd       int
 	terminal bool // somebody watches
 	quiet    bool
 
@@ -33,6 +34,7 @@ type log struct {
 func newLog(stream *os.File) *log {
 	l := &log{
 		out:      stream,
+		fd:       int(stream.Fd()),
 		terminal: term.IsTerminal(int(stream.Fd())),
 		red:      color.New(color.FgRed, color.Bold),
 		yellow:   color.New(color.FgYellow),
@@ -101,13 +103,16 @@ func (l *log) Progress(what string, bytes int64) {
 	}
 	l.erase()
 	l.drawn, l.status = now, text
-	_, _ = fmt.Fprint(l.out, l.faint.Sprint(fit(text)))
+	_, _ = fmt.Fprint(l.out, l.faint.Sprint(l.fit(text)))
 }
 
-// fit shortens text to the width of a narrow terminal, on which a line that
-// wraps could not be erased.
-func fit(text string) string {
-	const width = 78
+// fit shortens text to the width of the terminal: a line that wraps could not
+// be erased.
+func (l *log) fit(text string) string {
+	width := 78
+	if columns, _, err := term.GetSize(l.fd); err == nil && columns > 4 {
+		width = columns - 2
+	}
 	runes := []rune(text)
 	if len(runes) <= width {
 		return text
@@ -118,7 +123,7 @@ func fit(text string) string {
 // erase takes the line of progress away.
 func (l *log) erase() {
 	if l.status != "" {
-		_, _ = fmt.Fprint(l.out, "\r"+strings.Repeat(" ", len([]rune(fit(l.status))))+"\r")
+		_, _ = fmt.Fprint(l.out, "\r"+strings.Repeat(" ", len([]rune(l.fit(l.status))))+"\r")
 		l.status = ""
 	}
 }

@@ -49,6 +49,9 @@ func main() {
 
 // realMain is main with a clock to be chosen, for the tests.
 func realMain(clock run.Clock) int {
+	// Whatever is made is its owner's alone, and no mask that the caller left
+	// may take the owner's own rights.
+	syscall.Umask(0o077)
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	p := &program{
@@ -66,7 +69,7 @@ type stopped struct{ signal syscall.Signal }
 
 func (s stopped) Error() string {
 	return fmt.Sprintf("stopped by SIG%s", map[syscall.Signal]string{
-		syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP",
+		syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGQUIT: "QUIT",
 	}[s.signal])
 }
 
@@ -75,13 +78,13 @@ func (s stopped) Error() string {
 func untilSignal(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	go func() {
 		s, ok := <-signals
 		if !ok {
 			return
 		}
-		signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 		cancel(stopped{s.(syscall.Signal)})
 	}()
 	return ctx, func() {

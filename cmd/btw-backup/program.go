@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,8 +26,21 @@ type program struct {
 	world  run.World
 	stdout io.Writer
 	log    *log
+}
 
-	printErr error // the first error of what recipes printed
+// output is standard output. It remembers the first error, so that nobody who
+// prints need look, and the program can fail in the end.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // global are the flags of every command.
@@ -44,12 +58,17 @@ func (g *global) declare(flags *pflag.FlagSet) {
 
 // main runs the program with its arguments and returns the exit status.
 func (p *program) main(ctx context.Context, args []string) int {
+	out := &output{Writer: p.stdout}
+	p.stdout = out
 	root, err := p.command(args)
 	if err == nil {
 		root.SetArgs(args)
 		root.SetOut(p.stdout)
 		root.SetErr(p.log.out)
 		_, err = root.ExecuteContextC(ctx)
+	}
+	if err == nil {
+		err = out.err
 	}
 	return p.report(ctx, err)
 }
@@ -69,14 +88,23 @@ func (p *program) command(args []string) (*cobra.Command, error) {
 	g.declare(early)
 	_ = early.Parse(args) // cobra parses them again, and complains
 
+	if g.configDir == "" {
+		return nil, &usageError{err: errors.New("--config-dir is empty")}
+	}
 	if g.configDir, err = filepath.Abs(g.configDir); err != nil {
 		return nil, err
+	}
+	if info, err := p.world.FS.Stat(g.configDir); err == nil && !info.IsDir() {
+		return nil, &usageError{err: fmt.Errorf("--config-dir: %s is not a directory", g.configDir)}
 	}
 	p.log.quiet = g.quiet
 	p.world.Log = p.log
 	p.world.Config = settings.Dir{FS: p.world.FS, Path: g.configDir, Eval: starlib.EvalConfig, UID: os.Geteuid()}
 	if g.lockTimeout != "" {
 		limit, err := span.Parse(g.lockTimeout)
+		if err == nil && limit < 0 {
+			err = fmt.Errorf("%q is less than nothing", g.lockTimeout)
+		}
 		if err != nil {
 			return nil, &usageError{err: fmt.Errorf("--lock-timeout: %w", err)}
 		}
@@ -110,6 +138,7 @@ to the folder recipes in the config directory.
 	g.declare(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(helpCommand(root))
 
 	if err := p.addRecipes(root); err != nil {
 		return nil, err
@@ -121,6 +150,22 @@ to the folder recipes in the config directory.
 		root.AddCommand(cmd)
 	}
 	return root, nil
+}
+
+// helpCommand is cobra's, but for a command that it does not know: that is an
+// error.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Shows the help of a command",
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, _, err := root.Find(args)
+			if err != nil || len(args) > 0 && found == root {
+				return &usageError{fmt.Errorf("there is no command %q", strings.Join(args, " ")), cmd}
+			}
+			return found.Help()
+		},
+	}
 }
 
 // homeDir finds the home directory also in an environment without HOME.
@@ -169,9 +214,7 @@ func (p *program) host(r *run.Run) *starlib.Host {
 		ReservedFlags: []string{"help", "h", "quiet", "q", "config-dir", "lock-timeout", "version"},
 		Print: func(line string) {
 			p.log.done()
-			if _, err := fmt.Fprintln(p.stdout, line); err != nil && p.printErr == nil {
-				p.printErr = err
-			}
+			_, _ = fmt.Fprintln(p.stdout, line) // the output remembers its error
 		},
 	}
 }

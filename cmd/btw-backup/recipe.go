@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,6 +28,10 @@ type siteFS struct {
 
 // Open implements fs.FS.
 func (s siteFS) Open(name string) (fs.File, error) {
+	info, err := os.Stat(filepath.Join(s.dir, name))
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, errors.New("it is not a file") // to read a pipe would take for ever
+	}
 	f, err := os.DirFS(s.dir).Open(name)
 	if err != nil {
 		return nil, err
@@ -107,9 +112,6 @@ func (p *program) perform(ctx context.Context, name string, values map[string]st
 	recipe, err := p.host(r).Load(ctx, name)
 	if err == nil {
 		_, err = recipe.Call(ctx, values)
-	}
-	if err == nil {
-		err = p.printErr
 	}
 	if err = r.Finish(ctx, err); err != nil {
 		return r.Kept(), &taleError{err: err, kept: r.Kept(), doubt: r.Doubt()}

@@ -111,7 +111,7 @@ func (p *program) lastWords(errs ...error) {
 func (p *program) details(err error) {
 	var tale *taleError
 	var failed *starlib.Error
-	if !errors.As(err, &tale) || simple(err) {
+	if !errors.As(err, &tale) || len(tale.kept) == 0 && !tale.doubt && simple(err) {
 		return
 	}
 	if errors.As(err, &failed) && failed.Unwrap() != nil {

@@ -170,7 +170,11 @@ func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		sink.onError = func() { _ = end.begin(c.Process.Pid) }
 		close(sink.ready)
 	}
+	// Cancel is called only while the program itself is there. What it started
+	// may hold its output open, and must end too.
+	unwatch := context.AfterFunc(ctx, func() { _ = end.begin(c.Process.Pid) })
 	err = c.Wait()
+	unwatch()
 	end.over()
 	// Grandchildren that are still there hold nothing of value: the program
 	// that started them is gone.

@@ -465,6 +465,27 @@ func TestStrayGrandchild(t *testing.T) {
 	gone(t, f)
 }
 
+// Nor does it keep a run from being stopped.
+func TestStoppedWhileAStrayGrandchildHoldsTheOutput(t *testing.T) {
+	t.Parallel()
+	p := newPipe(t)
+	cmd := sh(`(exec 3>$P; echo up >&3; exec ` + forever + `) & echo said`)
+	cmd.Env = []string{"P=" + p.name}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := OS{}.Run(ctx, cmd)
+		ended <- err
+	}()
+	f := p.open(t)
+	stop := errors.New("stopped")
+	cancel(stop)
+	if err := <-ended; !errors.Is(err, stop) {
+		t.Errorf("got %v, want %v", err, stop)
+	}
+	gone(t, f)
+}
+
 // One that has let go of the output is not waited for, and killed.
 func TestGrandchildInTheBackground(t *testing.T) {
 	t.Parallel()

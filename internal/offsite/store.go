@@ -122,7 +122,7 @@ func (b *base) mayReplace(ctx context.Context, p string) error {
 		return nil
 	}
 	if err := b.Verify(ctx, p); err != nil {
-		return fmt.Errorf("%s: is not sent, since the copy off-site differs and may be the good one: %w", p, err)
+		return fmt.Errorf("%s: is not sent: %w", p, err)
 	}
 	return nil
 }

@@ -133,6 +133,9 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 // increment onto a chain. A chain whose newest state turns out not to be
 // what was recorded gets no increment: it is set aside and a full backup made.
 func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destination.Backup) (destination.Backup, error) {
+	if onto != nil && onto.Dst != p.Dst {
+		return *onto, Refuse("%s lies in another destination than %s", onto.Path(), p.Dst)
+	}
 	if onto != nil {
 		if onto.Artifact != a.Name {
 			return *onto, Refuse("%s holds %s, not %s: give each its own destination", onto.Path(), onto.Artifact, a.Name)

@@ -59,15 +59,6 @@ func (p *Place) cutLog() error {
 		return nil
 	}
 	name := filepath.Join(p.Dir, destination.LogName)
-	// The owner of the directory, whom -u may have made one, could have put
-	// anything in the log's place.
-	info, err := durable.Lstat(p.run.FS, name)
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return Refuse("%s is not a file: move it out of the way", name)
-	}
 	f, err := p.run.FS.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err

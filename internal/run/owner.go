@@ -13,14 +13,13 @@ import (
 type Owner struct{ UID, GID int }
 
 // ParseOwner reads what chown takes: "user", "user:", "user:group", ":group",
-// each a name or a number. "user:" stands for the user's login group. The
-// empty text is nobody in particular: nil.
+// each a name or a number. "user:" stands for the user's login group.
 func ParseOwner(text string) (*Owner, error) {
-	if text == "" {
-		return nil, nil
-	}
 	o := &Owner{UID: -1, GID: -1}
 	name, group, both := strings.Cut(text, ":")
+	if text == "" {
+		return nil, Refuse("-u: the owner is empty")
+	}
 	var login string
 	if name != "" {
 		uid, gid, err := lookUpUser(name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,10 +39,7 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 		return nil, Refused(err)
 	}
 	if p := r.places[clean]; p != nil {
-		if owner != nil {
-			p.owner = owner
-		}
-		return p, nil
+		return p, p.give(owner)
 	}
 	if err := r.Prepare(ctx); err != nil {
 		return nil, err
@@ -50,7 +48,7 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 		return nil, err
 	}
 	if p := r.places[clean]; p != nil {
-		return p, nil
+		return p, p.give(owner)
 	}
 	dir := r.path(clean)
 	_, err = durable.MkdirAll(r.FS, r.general.RootPath, dir)
@@ -60,17 +58,30 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.take(ctx, clean, owner, r.wait())
-	if err != nil || owner == nil {
-		return p, err
+	// Two runs that each hold what the other one waits for would both wait in
+	// vain. So nobody waits for a name that sorts before one he holds.
+	wait := r.wait()
+	for held := range r.places {
+		if held > clean {
+			wait = r.waiter(0)
+		}
 	}
-	return p, p.ownFresh()
+	p, err := r.take(ctx, clean, wait)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.give(owner)
 }
 
-// ownFresh gives a destination that is fresh, and the directories that were
-// made for it, to the owner. Whether this run made them does not matter: one
-// that was killed before it got here may have.
-func (p *Place) ownFresh() error {
+// give says who is to own what the run makes, if anybody in particular. A
+// destination that is fresh, and the directories that were made for it, are
+// given away at once. Whether this run made them does not matter: one that was
+// killed before it got here may have.
+func (p *Place) give(owner *Owner) error {
+	if owner == nil {
+		return nil
+	}
+	p.owner = owner
 	fsys := p.run.FS
 	if len(p.contents.Backups)+len(p.contents.Odd) > 0 || p.contents.HasLog {
 		return nil
@@ -93,8 +104,8 @@ func (p *Place) ownFresh() error {
 }
 
 // take locks and recovers a destination that is there.
-func (r *Run) take(ctx context.Context, dst string, owner *Owner, wait lock.Waiter) (_ *Place, err error) {
-	p := &Place{run: r, Dst: dst, Dir: r.path(dst), owner: owner}
+func (r *Run) take(ctx context.Context, dst string, wait lock.Waiter) (_ *Place, err error) {
+	p := &Place{run: r, Dst: dst, Dir: r.path(dst)}
 	p.held, err = r.Locker.Dir(ctx, p.Dir, wait)
 	if errors.Is(err, errors.ErrUnsupported) {
 		// Some network file systems have no locks: a file of the config
@@ -197,11 +208,11 @@ func (p *Place) freshDir(purpose string) (string, error) {
 // register registers a path of this destination in the sync state.
 func (p *Place) register(op syncstate.Op, name string) error {
 	entry := syncstate.Entry{Op: op, Path: p.Dst + "/" + name}
-	state, err := p.run.state.State()
+	pending, err := p.run.state.Pending()
 	if err != nil {
 		return err
 	}
-	if _, pending := state.Since(entry); !pending {
+	if !slices.ContainsFunc(pending, func(e syncstate.Entry) bool { return e.Path == entry.Path }) {
 		p.run.fresh[entry.Path] = true
 	}
 	return p.run.state.Register(entry)

@@ -44,14 +44,9 @@ func (p *Place) write(t time.Time, r Record) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(p.Dir, destination.RecordDir)
-	made, err := durable.MkdirAll(p.run.FS, p.Dir, dir)
+	made, err := durable.MkdirAll(p.run.FS, p.Dir, filepath.Join(p.Dir, destination.RecordDir))
 	if err != nil {
 		return err
-	}
-	// A link here would let the owner of the destination have us write elsewhere.
-	if info, err := durable.Lstat(p.run.FS, dir); err != nil || !info.IsDir() {
-		return join(err, Refuse("%s is not a directory: move it out of the way", dir))
 	}
 	for _, dir := range made {
 		if err := p.owner.own(p.run.FS, dir); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
+	"btw-backup/internal/syncstate"
 )
 
 // recover clears up after a run that was interrupted, whatever it was doing.
@@ -25,6 +26,9 @@ func (p *Place) recover(ctx context.Context) error {
 		return err
 	}
 	if err := p.finishExchanges(); err != nil {
+		return err
+	}
+	if err := p.setOursAside(); err != nil {
 		return err
 	}
 	if err := p.removeTemps(); err != nil {
@@ -74,17 +78,35 @@ func (p *Place) finishExchanges() error {
 	return nil
 }
 
-// removeTemps removes everything under a temporary name.
-func (p *Place) removeTemps() error {
-	for _, dir := range []string{p.Dir, filepath.Join(p.Dir, destination.RecordDir)} {
-		info, err := durable.Lstat(p.run.FS, dir)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-			continue // a link is nobody's to follow
+// setOursAside sets aside what stands in the place of the log or the records
+// and is neither. The owner of the directory, whom -u may have made one, can
+// put a link there, and none is to be followed.
+func (p *Place) setOursAside() error {
+	for name, isRight := range map[string]func(fs.FileMode) bool{
+		destination.LogName:   fs.FileMode.IsRegular,
+		destination.RecordDir: fs.FileMode.IsDir,
+	} {
+		info, err := durable.Lstat(p.run.FS, filepath.Join(p.Dir, name))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && isRight(info.Mode()) {
+			continue
 		}
 		if err != nil {
 			return err
 		}
+		if err := p.setAside(name, "it is not what it should be ("+info.Mode().String()+")"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeTemps removes everything under a temporary name.
+func (p *Place) removeTemps() error {
+	for _, dir := range []string{p.Dir, filepath.Join(p.Dir, destination.RecordDir)} {
 		entries, err := afero.ReadDir(p.run.FS, dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -129,21 +151,19 @@ func (p *Place) withdrawGone() error {
 	if err != nil {
 		return err
 	}
+	var gone []syncstate.Entry
 	for _, entry := range pending {
-		if destination.Of(entry.Path) != p.Dst {
+		if destination.Of(entry.Path) != p.Dst || !validPath(entry.Path) {
 			continue
 		}
 		there, err := durable.Exists(p.run.FS, p.run.path(entry.Path))
 		if err != nil {
 			return err
 		}
-		if there {
-			continue
+		if !there {
+			gone = append(gone, entry)
+			p.run.Log.Info(entry.Path + " was registered and is not there: withdrawn")
 		}
-		if err := p.run.state.Withdraw(entry); err != nil {
-			return err
-		}
-		p.run.Log.Info(entry.Path + " was registered and is not there: withdrawn")
 	}
-	return nil
+	return p.run.state.Withdraw(gone...)
 }

@@ -73,6 +73,20 @@ const (
 // StatePath is where the sync state of a config directory lies.
 func StatePath(configDir string) string { return filepath.Join(configDir, stateName) }
 
+// CheckState refuses a sync state that is no file: to open a pipe would take
+// for ever.
+func (w *World) CheckState() error {
+	path := StatePath(w.Config.Path)
+	info, err := w.FS.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return Refuse("%s is not a file", path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // StateConfig is how the sync state is opened, with how long to wait for it.
 func (w *World) StateConfig(limit time.Duration) syncstate.Config {
 	return syncstate.Config{
@@ -131,6 +145,9 @@ func (r *Run) Prepare(ctx context.Context) error {
 	if err := r.checkRoot(general.RootPath); err != nil {
 		return err
 	}
+	if err := r.CheckState(); err != nil {
+		return err
+	}
 	// Everything below goes by the real name: a link is no directory.
 	if general.RootPath, err = durable.Resolve(r.FS, general.RootPath); err != nil {
 		return err
@@ -182,7 +199,7 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 	}
 	// What is due is sent even if the recipe failed: an old backup that waits
 	// for its copy has not become less dear.
-	if runErr == nil || ctx.Err() == nil && !errors.As(runErr, new(*Refusal)) {
+	if runErr == nil || ctx.Err() == nil && (len(r.kept) > 0 || !errors.As(runErr, new(*Refusal))) {
 		if err := r.SendPending(ctx, false); runErr == nil {
 			runErr = err
 		}

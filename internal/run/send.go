@@ -61,8 +61,7 @@ func (r *Run) Send(ctx context.Context, op syncstate.Op, statePath string) (sent
 
 // checkPath refuses a path that is not there, or not below ROOT_PATH.
 func (r *Run) checkPath(statePath string) error {
-	local := strings.TrimSuffix(statePath, "/")
-	if statePath != "" && (!filepath.IsLocal(local) || path.Clean(local) != local || local == ".") {
+	if !validPath(statePath) {
 		return Refuse("%q is no path below ROOT_PATH", statePath)
 	}
 	there, err := durable.Exists(r.FS, r.path(statePath))
@@ -70,6 +69,13 @@ func (r *Run) checkPath(statePath string) error {
 		err = Refuse("%q: there is nothing of that name in ROOT_PATH", statePath)
 	}
 	return err
+}
+
+// validPath tells whether a path in the sync state is one below ROOT_PATH, or
+// all of it.
+func validPath(statePath string) bool {
+	local := strings.TrimSuffix(statePath, "/")
+	return statePath == "" || filepath.IsLocal(local) && path.Clean(local) == local && local != "."
 }
 
 // RegisterAll registers all of ROOT_PATH.
@@ -111,6 +117,17 @@ func (r *Run) SendPending(ctx context.Context, wait bool) error {
 // attempt sends an entry with the locks of the destinations that it lies in.
 // Only what ends the run is an error.
 func (r *Run) attempt(ctx context.Context, entry syncstate.Entry, wait lock.Waiter) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if !validPath(entry.Path) {
+		r.notSent(entry, fmt.Errorf("%q is no path below ROOT_PATH: remove the lines that name it from %s",
+			entry.Path, StatePath(r.Config.Path)))
+		return nil
+	}
+	if !r.isPending(entry) {
+		return nil // withdrawn meanwhile, with others of its destination
+	}
 	err := r.sendLocked(ctx, entry, wait)
 	var busy *lock.BusyError
 	switch {
@@ -151,7 +168,7 @@ func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.W
 		if r.places[dst] != nil {
 			continue
 		}
-		p, err := r.take(ctx, dst, nil, wait)
+		p, err := r.take(ctx, dst, wait)
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,9 @@ func (e *MissingError) Error() string {
 // read evaluates a settings file. One that is not there assigns nothing.
 func (d Dir) read(name string) (v values, exists bool, err error) {
 	v.file = filepath.Join(d.Path, name)
+	if info, err := d.FS.Stat(v.file); err == nil && !info.Mode().IsRegular() {
+		return v, true, fmt.Errorf("%s is not a file", v.file) // to read a pipe would take for ever
+	}
 	source, err := afero.ReadFile(d.FS, v.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return v, false, nil

@@ -156,7 +156,9 @@ func (d Dir) fill(dir, src, kind string) (err error) {
 // Make makes the config directory if it is not there. Its parent must be.
 func (d Dir) Make() error {
 	parent := filepath.Dir(d.Path)
-	if _, err := d.FS.Stat(parent); err != nil {
+	if _, err := d.FS.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s, which is to hold the config directory, does not exist", parent)
+	} else if err != nil {
 		return err
 	}
 	_, err := durable.MkdirAll(d.FS, parent, d.Path)

@@ -120,7 +120,7 @@ func TestInitRefuses(t *testing.T) {
 	}
 	d := site(t)
 	d.Path = filepath.Join(d.Path, "none", "config")
-	if _, err := d.Init("/srv", "www", "tar"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := d.Init("/srv", "www", "tar"); err == nil || !strings.HasSuffix(err.Error(), "/none, which is to hold the config directory, does not exist") {
 		t.Errorf("without a parent: %v", err)
 	}
 }

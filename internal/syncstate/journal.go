@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -182,15 +183,19 @@ func (j *Journal) Done(t Ticket) (done bool, err error) {
 	return done, err
 }
 
-// Withdraw takes back the registration of a path that is not there. A path is
+// Withdraw takes back the registrations of paths that are not there. A path is
 // registered before it gets its final name; so only the holder of the lock of
 // its destination can know that it will not be there in a moment.
-func (j *Journal) Withdraw(e Entry) error {
+func (j *Journal) Withdraw(entries ...Entry) error {
 	return j.moment(func(f afero.File, state State) error {
-		if _, pending := state.Since(e); !pending {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool {
+			_, pending := state.Since(e)
+			return !pending
+		})
+		if len(entries) == 0 {
 			return nil
 		}
-		return j.append(f, state.whole, true, e)
+		return j.append(f, state.whole, true, entries...)
 	})
 }
 
