@@ -40,8 +40,8 @@ func SyncDir(fsys FS, dir string) error {
 // five steps of the package comment. On an error the old file, if there was
 // one, is still there untouched, unless it was the very last step that
 // failed: then the new file is there, and may not outlive a power cut. own,
-// when it is not nil, is called with the temporary name before anybody can see
-// the new file under its final one.
+// when it is not nil, is called with the temporary name before anything is
+// written, so that what it sets is durable with the rest.
 //
 // The temporary name follows from the final one, so that what a crash leaves
 // is gone once the file is written again. Two who write one file need a lock.
@@ -59,13 +59,13 @@ func WriteFile(fsys FS, name string, own func(tempname string) error, write func
 			err = errors.Join(err, RemoveIfThere(fsys, f.Name()))
 		}
 	}()
-	if err := fill(f, write); err != nil {
-		return err
-	}
 	if own != nil {
 		if err := own(f.Name()); err != nil {
-			return err
+			return errors.Join(err, f.Close())
 		}
+	}
+	if err := fill(f, write); err != nil {
+		return err
 	}
 	return Publish(fsys, f.Name(), name)
 }

@@ -103,8 +103,14 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 		return b, err
 	}
 	made := a.Made()
-	if err := p.owner.own(p.run.FS, made.Spool); err != nil {
-		return b, err
+	if p.owner != nil {
+		err := p.owner.own(p.run.FS, made.Spool)
+		if err == nil {
+			err = durable.SyncDir(p.run.FS, made.Spool) // the owner, too
+		}
+		if err != nil {
+			return b, err
+		}
 	}
 	var err error
 	if b.Time, err = p.nextTime(ctx); err != nil {
