@@ -137,7 +137,6 @@ to the folder recipes in the config directory.
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	g.declare(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand(root))
 
 	if err := p.addRecipes(root); err != nil {

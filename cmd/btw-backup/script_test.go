@@ -1,12 +1,9 @@
 package main
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"btw-backup/internal/testkit/golden"
 	"btw-backup/internal/testkit/postgres"
 	"btw-backup/internal/testkit/s3server"
 	"btw-backup/internal/testkit/tools"
@@ -166,49 +164,11 @@ func cmdConfig(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("CONFIG"), "config.py"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 }
 
-// golden ARCHIVE DIR: unpacks an installation of the Python program, and
+// golden ARCHIVE DIR: unpacks an installation of the Python program; the script
 // rewrites the paths in it.
 func cmdGolden(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "golden ARCHIVE DIR")
-	f, err := os.Open(filepath.Join("..", "..", "testdata", "golden", args[0]))
-	ts.Check(err)
-	defer f.Close() //nolint:errcheck // only read
-	z, err := gzip.NewReader(f)
-	ts.Check(err)
-	dir := ts.MkAbs(args[1])
-	type dirTime struct {
-		name string
-		at   time.Time
-	}
-	var dirs []dirTime
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		ts.Check(err)
-		_, rest, _ := strings.Cut(h.Name, "/")
-		name := filepath.Join(dir, rest)
-		switch h.Typeflag {
-		case tar.TypeDir:
-			ts.Check(os.MkdirAll(name, 0o700))
-			ts.Check(os.Chmod(name, h.FileInfo().Mode().Perm()))
-			dirs = append(dirs, dirTime{name, h.ModTime})
-		case tar.TypeSymlink:
-			ts.Check(os.Symlink(h.Linkname, name))
-		case tar.TypeLink:
-			_, rest, _ := strings.Cut(h.Linkname, "/")
-			ts.Check(os.Link(filepath.Join(dir, rest), name))
-		default:
-			out, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, h.FileInfo().Mode().Perm())
-			ts.Check(err)
-			_, err = io.Copy(out, r)
-			ts.Check(errors.Join(err, out.Close(), os.Chtimes(name, h.ModTime, h.ModTime)))
-		}
-	}
-	for i := len(dirs) - 1; i >= 0; i-- {
-		ts.Check(os.Chtimes(dirs[i].name, dirs[i].at, dirs[i].at))
-	}
+	golden.Unpack(ts.Value("t").(testing.TB), strings.TrimSuffix(args[0], ".tar.gz"), ts.MkAbs(args[1]))
 }
 
 // postgres: has psql and pg_dump reach a server, with a password.

@@ -13,11 +13,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/spf13/afero"
-
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/tbz"
+	"btw-backup/internal/testkit/faultfs"
+	"btw-backup/internal/testkit/golden"
 )
 
 func at(name string) time.Time {
@@ -390,23 +390,11 @@ func TestScanUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "2026-01-01T00:00:00.tbz", whole(t), "2026-01-02T00:00:00/backup.tar", "", "2026-01-02T00:00:00/rdiff-backup-data/x", "")
 	for _, name := range []string{"", "2026-01-01T00:00:00.tbz", "2026-01-02T00:00:00", "2026-01-02T00:00:00/rdiff-backup-data"} {
-		_, err := destination.Scan(unreadable{name: filepath.Join(dir, name)}, dir, "d")
+		_, err := destination.Scan(faultfs.Unreadable{Denied: filepath.Join(dir, name)}, dir, "d")
 		if !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-}
-
-type unreadable struct {
-	durable.OS
-	name string
-}
-
-func (u unreadable) Open(name string) (afero.File, error) {
-	if name == u.name {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
-	}
-	return u.OS.Open(name)
 }
 
 func TestNewest(t *testing.T) {
@@ -439,16 +427,17 @@ func TestNewest(t *testing.T) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for archive, destinations := range map[string]map[string]string{
-		"python-installation.tar.gz": {
+		"python-installation": {
 			"etc":     "2026-11-23T06:03:19.tbz\n2026-11-23T06:03:21.tbz",
 			"www":     "2026-11-23T06:03:19\n 2026-11-23T06:03:22\n 2026-11-23T06:03:27\n2026-11-23T06:03:29",
 			"globals": "2026-11-23T06:03:31\n 2026-11-23T06:03:33",
 		},
-		"berlin.tar.gz": {"tz": "2026-11-23T07:32:54\n 2026-11-23T07:32:56"},
+		"berlin": {"tz": "2026-11-23T07:32:54\n 2026-11-23T07:32:56"},
 	} {
-		root := golden(t, archive)
+		dir := t.TempDir()
+		golden.Unpack(t, archive, dir)
 		for dst, want := range destinations {
-			c, err := destination.Scan(durable.OS{}, filepath.Join(root, dst), dst)
+			c, err := destination.Scan(durable.OS{}, filepath.Join(dir, "root", dst), dst)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/afero"
 
 	"btw-backup/internal/durable"
+	"btw-backup/internal/testkit/faultfs"
 )
 
 // recorder is the real file system, below a directory. It notes what is done
@@ -862,23 +863,10 @@ func TestWalk(t *testing.T) {
 		t.Errorf("saw %q, %v", seen, err)
 	}
 	// A directory that cannot be read is not an empty one.
-	if seen, err := walk(unreadable{name: base + "/t/b"}, "", nil); !errors.Is(err, fs.ErrPermission) ||
+	if seen, err := walk(faultfs.Unreadable{Denied: base + "/t/b"}, "", nil); !errors.Is(err, fs.ErrPermission) ||
 		seen[len(seen)-1] != "/b" {
 		t.Errorf("saw %q, %v", seen, err)
 	}
-}
-
-// unreadable cannot open one name.
-type unreadable struct {
-	durable.OS
-	name string
-}
-
-func (u unreadable) Open(name string) (afero.File, error) {
-	if name == u.name {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
-	}
-	return u.OS.Open(name)
 }
 
 // A parent that we may enter and not read is nobody's fault.
@@ -886,10 +874,10 @@ func TestMkdirAllBelowAnUnreadableParent(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	tree(t, base, "a/b/")
-	if made, err := durable.MkdirAll(unreadable{name: base + "/a"}, base, base+"/a/b/c"); err != nil || len(made) != 1 {
+	if made, err := durable.MkdirAll(faultfs.Unreadable{Denied: base + "/a"}, base, base+"/a/b/c"); err != nil || len(made) != 1 {
 		t.Errorf("got %q, %v", made, err)
 	}
-	if _, err := durable.MkdirAll(unreadable{name: base + "/a"}, base, base+"/a/new"); !errors.Is(err, fs.ErrPermission) {
+	if _, err := durable.MkdirAll(faultfs.Unreadable{Denied: base + "/a"}, base, base+"/a/new"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("what was made and cannot be made durable: %v", err)
 	}
 }

@@ -1,97 +1,35 @@
 package lock
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"btw-backup/internal/testkit/other"
 )
 
-// other is the environment variable that makes the test binary the other
-// process: it holds a lock until its standard input ends. The value is the
-// kind of lock and the path.
-const other = "BTW_BACKUP_LOCK_TEST"
+func TestMain(m *testing.M) { other.Main(m, lockAsOther) }
 
-func TestMain(m *testing.M) {
-	if what := os.Getenv(other); what != "" {
-		if err := beOther(what); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func beOther(what string) error {
+// lockAsOther locks, as another process, "KIND PATH".
+func lockAsOther(what string) error {
 	kind, path, _ := strings.Cut(what, " ")
-	ctx := context.Background()
+	var err error
 	switch kind {
 	case "dir":
-		if _, err := (OS{}).Dir(ctx, path, Waiter{}); err != nil {
-			return err
-		}
+		_, err = OS{}.Dir(context.Background(), path, Waiter{})
 	case "join":
-		if _, err := (OS{}).Join(ctx, path, Waiter{}); err != nil {
-			return err
-		}
-	case "lockf": // what Python's fcntl.lockf(f, LOCK_EX | LOCK_NB) does
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		lockf := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lockf); err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // keeps f from being collected, and its lock with it
+		_, err = OS{}.Join(context.Background(), path, Waiter{})
+	case "lockf":
+		err = other.Lockf(path)
 	}
-	fmt.Println("locked")
-	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
-}
-
-// startOther starts a process that holds a lock, and returns what it said
-// about that, its pid, and a function that kills it.
-func startOther(t *testing.T, kind, path string) (said string, pid int, kill func()) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), other+"="+kind+" "+path)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := false
-	kill = func() {
-		if !done {
-			done = true
-			_ = cmd.Process.Kill()
-			_ = stdin.Close()
-			_ = cmd.Wait()
-		}
-	}
-	t.Cleanup(kill)
-	said, err = bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(said), cmd.Process.Pid, kill
 }
 
 // wait is a Waiter that waits as long as it takes, and calls do as soon as it
@@ -267,7 +205,7 @@ func TestDirThatIsNone(t *testing.T) {
 func TestOtherProcess(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
-	said, pid, kill := startOther(t, "dir", dir)
+	said, pid, kill := other.Start(t, "dir "+dir)
 	if said != "locked" {
 		t.Fatal(said)
 	}
@@ -285,7 +223,7 @@ func TestGroupAndPython(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync_state")
 	ok(t, os.WriteFile(path, nil, 0o600))
 
-	_, pid, kill := startOther(t, "lockf", path)
+	_, pid, kill := other.Start(t, "lockf "+path)
 	busy := busyOf(t, errOf(OS{}.Join(ctx, path, Waiter{})))
 	if !strings.HasPrefix(busy.Holder, fmt.Sprintf("process %d (", pid)) {
 		t.Errorf("got holder %q, want process %d", busy.Holder, pid)
@@ -296,12 +234,12 @@ func TestGroupAndPython(t *testing.T) {
 	// A classic lock would not survive this.
 	ok(t, must[*os.File](t)(os.Open(path)).Close())
 	ok(t, must[*Lock](t)(group.Moment(ctx, Waiter{})).Release())
-	if said, _, _ := startOther(t, "lockf", path); said == "locked" {
+	if said, _, _ := other.Start(t, "lockf "+path); said == "locked" {
 		t.Error("a lockf was had beside a group")
 	}
 
 	// Somebody else's OFD lock, whose holder is in no list but his own.
-	_, pid, _ = startOther(t, "join", path)
+	_, pid, _ = other.Start(t, "join "+path)
 	busy = busyOf(t, group.Alone(ctx, Waiter{}))
 	if !strings.HasPrefix(busy.Holder, fmt.Sprintf("process %d (", pid)) {
 		t.Errorf("got holder %q, want process %d", busy.Holder, pid)
@@ -320,7 +258,7 @@ func TestGroupAfterReplacement(t *testing.T) {
 	ok(t, os.Rename(path+"~", path))
 
 	moment := must[*Lock](t)(group.Moment(ctx, Waiter{}))
-	if said, _, _ := startOther(t, "lockf", path); said == "locked" {
+	if said, _, _ := other.Start(t, "lockf "+path); said == "locked" {
 		t.Error("the new file was not locked")
 	}
 	ok(t, moment.Release())
@@ -350,7 +288,7 @@ func TestAloneLost(t *testing.T) {
 	b := must[Group](t)(OS{}.Join(ctx, path, Waiter{}))
 	err := a.Alone(ctx, wait(func(_, _ string) {
 		ok(t, b.Leave())
-		if said, _, _ := startOther(t, "lockf", path); said != "locked" {
+		if said, _, _ := other.Start(t, "lockf "+path); said != "locked" {
 			t.Error(said)
 		}
 		stop()

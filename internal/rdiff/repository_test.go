@@ -18,6 +18,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/rdiff"
+	"btw-backup/internal/testkit/golden"
 	"btw-backup/internal/testkit/tools"
 )
 
@@ -277,14 +278,16 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	tools.Need(t, "rdiff-backup")
 	for _, test := range []struct{ archive, repository, sessions string }{
-		{"python-installation.tar.gz", "www/2026-11-23T06:03:19", "06:03:20 06:03:22 06:03:27"},
-		{"python-installation.tar.gz", "www/2026-11-23T06:03:29", "06:03:29"},
-		{"python-installation.tar.gz", "globals/2026-11-23T06:03:31", "06:03:31 06:03:33"},
-		{"berlin.tar.gz", "tz/2026-11-23T07:32:54", "07:32:54 07:32:56"},
+		{"python-installation", "www/2026-11-23T06:03:19", "06:03:20 06:03:22 06:03:27"},
+		{"python-installation", "www/2026-11-23T06:03:29", "06:03:29"},
+		{"python-installation", "globals/2026-11-23T06:03:31", "06:03:31 06:03:33"},
+		{"berlin", "tz/2026-11-23T07:32:54", "07:32:54 07:32:56"},
 	} {
 		t.Run(test.repository, func(t *testing.T) {
 			t.Parallel()
-			s := check(t, filepath.Join(golden(t, test.archive), test.repository))
+			dir := t.TempDir()
+			golden.Unpack(t, test.archive, dir)
+			s := check(t, filepath.Join(dir, "root", test.repository))
 			if got := clocks(s.Sessions()); got != test.sessions {
 				t.Errorf("got %s, want %s", got, test.sessions)
 			}

@@ -1,13 +1,11 @@
 package syncstate
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -16,6 +14,7 @@ import (
 
 	"btw-backup/internal/durable"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/testkit/other"
 )
 
 // faultyFS is the real file system, in which writing goes wrong.
@@ -155,63 +154,12 @@ func TestFailedAppend(t *testing.T) {
 	})
 }
 
-// holder is the environment variable that makes the test binary hold the
-// journal of that path as the Python program does, until its input ends.
-const holder = "BTW_BACKUP_SYNCSTATE_TEST"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(holder); path != "" {
-		if err := holdLikePython(path); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func holdLikePython(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // keeps f from being collected, and its lock with it
-	lockf := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &lockf); err != nil {
-		return err
-	}
-	fmt.Println("locked")
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
-}
-
-// startPython returns what the other process said, its pid, and how to end it.
-func startPython(t *testing.T, path string) (said string, pid int, end func()) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), holder+"="+path)
-	stdin, err := cmd.StdinPipe()
-	ok(t, err)
-	stdout, err := cmd.StdoutPipe()
-	ok(t, err)
-	ok(t, cmd.Start())
-	ended := false
-	end = func() {
-		if !ended {
-			ended = true
-			_ = stdin.Close()
-			_ = cmd.Wait()
-		}
-	}
-	t.Cleanup(end)
-	said, err = bufio.NewReader(stdout).ReadString('\n')
-	ok(t, err)
-	return strings.TrimSpace(said), cmd.Process.Pid, end
-}
+// The other process holds a journal as the Python program does.
+func TestMain(m *testing.M) { other.Main(m, other.Lockf) }
 
 func TestPythonKeepsUsOut(t *testing.T) {
 	f := newFixture(t, now+"+push a\n")
-	said, pid, end := startPython(t, f.cfg.Path)
+	said, pid, kill := other.Start(t, f.cfg.Path)
 	if said != "locked" {
 		t.Fatal(said)
 	}
@@ -228,7 +176,7 @@ func TestPythonKeepsUsOut(t *testing.T) {
 	}
 
 	f.cfg.Wait.Notice = 1
-	f.cfg.Wait.OnWait = func(_, _ string) { end() }
+	f.cfg.Wait.OnWait = func(_, _ string) { kill() }
 	f.wantsPending(f.open(), Entry{Push, "a"})
 }
 
@@ -237,7 +185,7 @@ func TestWeKeepPythonOut(t *testing.T) {
 	j := f.open()
 	ok(t, j.Register(tarball)) // opens and closes the file; a classic lock would be gone
 	f.wantsPending(f.open(), tarball)
-	if said, _, _ := startPython(t, f.cfg.Path); said == "locked" {
+	if said, _, _ := other.Start(t, f.cfg.Path); said == "locked" {
 		t.Error("the Python program could lock the journal while it was open")
 	}
 	f.done(j, f.begin(j, tarball), true)

@@ -72,7 +72,7 @@ func NewWriter(out io.Writer, have Index) *Writer {
 	return &Writer{
 		out:     out,
 		index:   append(Index(nil), have...),
-		workers: min(runtime.GOMAXPROCS(0), 4), // each takes some 20 MB
+		workers: min(runtime.GOMAXPROCS(0), 4), // each takes some 50 MB
 	}
 }
 
