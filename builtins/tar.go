@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -25,7 +26,8 @@ Nothing is read before the archive is compared or kept. Names in it begin with
 "./" and are sorted, so that an unchanged tree gives the same archive; owners,
 modes, links and times are in it. Of a directory that holds a file
 NOBACKUP-TAG only the directory and that file are taken. ROOT_PATH, and an
-off-site directory, are left out if they lie in the tree.
+off-site directory, are left out if they lie in the tree, and so is what is in
+/proc, /sys and the like.
 
 A file that changes while it is read is a warning, anything that cannot be
 read an error.`,
@@ -41,12 +43,12 @@ read an error.`,
 			if err != nil {
 				return nil, err
 			}
-			left, err := r.CheckSource(src)
+			out, err := r.CheckSource(src)
 			if err != nil {
 				return nil, err
 			}
-			for _, name := range left {
-				r.Log.Info(fmt.Sprintf("%s lies in %s and is left out of the archive", name, src))
+			if all := slices.Concat(out.Backups, out.Unreal); len(all) > 0 {
+				r.Log.Info("left out of the archive of " + src + ": " + strings.Join(all, ", "))
 			}
 			exclude := c.Strings("exclude")
 			for i, name := range exclude {
@@ -54,7 +56,7 @@ read an error.`,
 					return nil, fmt.Errorf("exclude: %q is no path in the tree", name)
 				}
 			}
-			args := tarArgs(src, append(left, exclude...))
+			args := tarArgs(src, append(out.Backups, exclude...), out.Unreal)
 			return artifactValue(&artifact.Artifact{
 				Name: "backup.tar", Form: form, Complete: completeTar,
 				Produce: func(ctx context.Context, w io.Writer) error {
@@ -81,7 +83,8 @@ func formOf(c *starlib.Call) (artifact.Form, error) {
 	}
 }
 
-func tarArgs(src string, exclude []string) []string {
+// tarArgs leaves out exclude, and what is in the directories empty.
+func tarArgs(src string, exclude, empty []string) []string {
 	args := []string{
 		"tar", "--create", "--file=-", "--directory=" + src,
 		"--format=gnu", "--sort=name", "--exclude-tag=NOBACKUP-TAG",
@@ -90,8 +93,15 @@ func tarArgs(src string, exclude []string) []string {
 	for _, name := range exclude {
 		args = append(args, "--exclude=./"+name)
 	}
+	args = append(args, "--wildcards")
+	for _, name := range empty {
+		args = append(args, "--exclude=./"+wild.Replace(name)+"/*")
+	}
 	return append(args, ".")
 }
+
+// wild takes their meaning from characters that are wildcards to tar.
+var wild = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 func runTar(ctx context.Context, r *run.Run, args []string, w io.Writer) error {
 	_, err := r.Exec.Run(ctx, exec.Cmd{

@@ -31,58 +31,68 @@ func (r *Run) Look(dst string) (destination.Contents, error) {
 	return contents, err
 }
 
-// CheckSource refuses a tree that cannot be backed up. It returns what lies in
-// the tree and must be left out, relative to it: where the backups themselves
-// go would make every one the larger by the last.
-func (r *Run) CheckSource(src string) (leaveOut []string, err error) {
+// LeaveOut is what lies in a tree and has no place in a backup of it, relative
+// to the tree.
+type LeaveOut struct {
+	// Backups are where the backups themselves go: each would be the larger
+	// by the last.
+	Backups []string
+
+	// Unreal are mount points below which there are no files, such as /proc.
+	Unreal []string
+}
+
+// CheckSource refuses a tree that cannot be backed up.
+func (r *Run) CheckSource(src string) (out LeaveOut, err error) {
 	if !filepath.IsAbs(src) {
-		return nil, Refuse("the source path must be absolute")
+		return out, Refuse("the source path must be absolute")
 	}
 	info, err := r.FS.Stat(src)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Refuse("the source %s does not exist: is it mounted?", src)
+		return out, Refuse("the source %s does not exist: is it mounted?", src)
 	case err != nil:
-		return nil, err
+		return out, err
 	case !info.IsDir():
-		return nil, Refuse("the source %s is not a directory", src)
+		return out, Refuse("the source %s is not a directory", src)
 	}
 	general, err := r.General()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	tree, err := durable.Resolve(r.FS, src)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	root, err := durable.Resolve(r.FS, general.RootPath)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	places := map[string]string{root: "ROOT_PATH " + general.RootPath}
 	if dir, ok := offsite.DirectoryOf(general.S3Prefix); ok {
 		target, err := durable.Resolve(r.FS, dir)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		places[target] = "the off-site copy " + dir
 	}
 	for place, name := range places {
 		inside, err := durable.Within(r.FS, tree, place)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if inside {
-			return nil, Refuse("the source %s lies in %s: a backup of the backups would grow for ever", src, name)
+			return out, Refuse("the source %s lies in %s: a backup of the backups would grow for ever", src, name)
 		}
 		rel, err := filepath.Rel(tree, place)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if filepath.IsLocal(rel) {
-			leaveOut = append(leaveOut, rel)
+			out.Backups = append(out.Backups, rel)
 		}
 	}
-	slices.Sort(leaveOut)
-	return leaveOut, nil
+	slices.Sort(out.Backups)
+	out.Unreal, err = r.unrealBelow(tree)
+	return out, err
 }
