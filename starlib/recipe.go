@@ -136,7 +136,7 @@ func (r *Recipe) Bind(args []string) (map[string]starlark.Value, error) {
 			spare--
 		}
 		if len(rest) == 0 {
-			return nil, &UsageError{a.Param + " is missing"}
+			return nil, &UsageError{a.Metavar + " is missing"}
 		}
 		values[a.Param], rest = starlark.String(rest[0]), rest[1:]
 	}

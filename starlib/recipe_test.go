@@ -97,12 +97,12 @@ func TestBind(t *testing.T) {
 	)
 	tests := []struct{ recipe, args, want string }{
 		{two, "x y", "dst=y src=x"},
-		{two, "x", "dst is missing"},
-		{two, "", "src is missing"},
+		{two, "x", "DST is missing"},
+		{two, "", "SRC is missing"},
 		{two, "x y z w", `unexpected argument "z"`},
 		{none, "", ""},
 		{none, "x", `unexpected argument "x"`},
-		{optional, "1", "d is missing"},
+		{optional, "1", "D is missing"},
 		{optional, "1 2", "b=1 d=2"},
 		{optional, "1 2 3", "a=1 b=2 d=3"},
 		{optional, "1 2 3 4", "a=1 b=2 c=3 d=4"},

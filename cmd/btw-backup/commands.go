@@ -61,7 +61,8 @@ func (p *program) syncState() *cobra.Command {
 		Long: `The sync state records what the off-site copy still lacks, so that a sync that
 was interrupted is completed later.
 
---list prints what has not been synced. --reset empties the file, and refuses
+--list prints what has not been synced: what must be synced, deletions included,
+and what must be pushed. An empty path is all of ROOT_PATH. --reset empties the file, and refuses
 to if anything has not been synced.`,
 		Example:               "  btw-backup sync-state --list\n  btw-backup sync-state --reset",
 		Args:                  exactly(),
@@ -122,7 +123,7 @@ func (p *program) listState() error {
 func (p *program) builtins() *cobra.Command {
 	var markdown bool
 	cmd := &cobra.Command{
-		Use:                   "builtins [--markdown] [NAME]",
+		Use:                   "builtins [--markdown] [VERB]",
 		Short:                 "Shows the manual of the verbs that recipes call",
 		Example:               "  btw-backup builtins\n  btw-backup builtins compare",
 		DisableFlagsInUseLine: true,

@@ -87,16 +87,9 @@ func (q *quickstart) configure() error {
 	if there, err := durable.Exists(q.world.FS, file); err != nil {
 		return err
 	} else if there {
-		if q.root != "" || q.offsite != "" {
-			return fmt.Errorf("%s is there already: set ROOT_PATH and S3_URI_PREFIX in it instead of using flags", file)
-		}
-		return nil
+		return q.agrees(file)
 	}
-	root, err := q.directory(q.root, "btw-backups")
-	if err != nil {
-		return err
-	}
-	copies, err := q.directory(q.offsite, "btw-backups-offsite")
+	root, copies, err := q.directories()
 	if err != nil {
 		return err
 	}
@@ -113,13 +106,48 @@ func (q *quickstart) configure() error {
 	return q.say("made       %s", file)
 }
 
-// directory returns the directory that a flag names, or one in the home.
-func (q *quickstart) directory(flag, fallback string) (string, error) {
-	if flag != "" {
-		return filepath.Abs(flag)
+// agrees refuses flags that say something else than the config.py that is
+// there.
+func (q *quickstart) agrees(file string) error {
+	general, err := q.world.General()
+	if err != nil {
+		return err
 	}
+	root, copies, err := q.directories()
+	if err != nil {
+		return err
+	}
+	if q.root != "" && root != general.RootPath || q.offsite != "" && "file://"+copies != general.S3Prefix {
+		return fmt.Errorf("%s is there already, and says something else: set ROOT_PATH and S3_URI_PREFIX in it instead of using flags", file)
+	}
+	return nil
+}
+
+// directories returns where the backups and their copy are to go: where the
+// flags say, or in the home.
+func (q *quickstart) directories() (root, copies string, err error) {
 	home, err := homeDir()
-	return filepath.Join(home, fallback), err
+	if err != nil {
+		return "", "", err
+	}
+	places := []string{filepath.Join(home, "btw-backups"), filepath.Join(home, "btw-backups-offsite")}
+	for i, flag := range []string{q.root, q.offsite} {
+		flag = strings.TrimPrefix(flag, "file://")
+		if strings.Contains(flag, "://") {
+			return "", "", fmt.Errorf("--off-site %s: quickstart takes a directory; for S3, set S3_URI_PREFIX and S3CMD_CONFIG in config.py afterwards", flag)
+		}
+		if flag == "" {
+			continue
+		}
+		if places[i], err = filepath.Abs(flag); err != nil {
+			return "", "", err
+		}
+	}
+	// Looked at before anything is made: a refusal leaves nothing behind.
+	if _, err := offsite.New(offsite.Config{FS: q.world.FS, Root: places[0], URI: "file://" + places[1]}); err != nil {
+		return "", "", err
+	}
+	return places[0], places[1], nil
 }
 
 // initialize returns the name under which src is backed up. It is the one in
@@ -196,10 +224,11 @@ func (q *quickstart) tell(ctx context.Context, src, dst string, general settings
 	)
 	if copies, ok := offsite.DirectoryOf(general.S3Prefix); ok && q.sameDisk(general.RootPath, copies) {
 		lines = append(lines,
-			"           Both copies lie on one disk: when it breaks, both are gone. Set S3_URI_PREFIX",
-			"           in "+filepath.Join(q.world.Config.Path, "config.py")+" to another disk (file://) or to S3 (s3://).")
+			"           Both copies lie on one disk: when it breaks, both are gone.",
+			"           Set S3_URI_PREFIX to another disk (file://) or to S3 (s3://) in",
+			"           "+filepath.Join(q.world.Config.Path, "config.py"))
 	}
-	lines = append(lines, "", "To do this every night, add this line with crontab -e:", "", "  "+q.crontab(src, dst))
+	lines = append(append(lines, ""), q.crontab(src, dst)...)
 	for _, line := range lines {
 		if err := q.say("%s", line); err != nil {
 			return err
@@ -208,12 +237,13 @@ func (q *quickstart) tell(ctx context.Context, src, dst string, general settings
 	return nil
 }
 
-// crontab returns the line for a nightly backup.
-func (q *quickstart) crontab(src, dst string) string {
+// crontab returns what to do for a nightly backup.
+func (q *quickstart) crontab(src, dst string) []string {
+	var lines []string
 	program, err := os.Executable()
 	if err != nil || strings.Contains(program, "go-build") { // go run deletes what it ran
 		program = "/usr/local/bin/btw-backup"
-		_ = q.say("\nTo install the program: CGO_ENABLED=0 go build -o %s ./cmd/btw-backup", program)
+		lines = append(lines, "To install the program, here:", "", "  CGO_ENABLED=0 go build -o "+program+" ./cmd/btw-backup", "")
 	}
 	words := []string{program}
 	if home, err := homeDir(); err != nil || q.world.Config.Path != filepath.Join(home, ".btw-backup") {
@@ -224,7 +254,8 @@ func (q *quickstart) crontab(src, dst string) string {
 		words[i] = shellQuote(word)
 	}
 	// To cron, a bare % is the end of the line.
-	return "15 3 * * *  " + strings.ReplaceAll(strings.Join(words, " "), "%", `\%`)
+	line := "15 3 * * *  " + strings.ReplaceAll(strings.Join(words, " "), "%", `\%`)
+	return append(lines, "To do this every night, add this line with crontab -e:", "", "  "+line)
 }
 
 func shellQuote(word string) string {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,10 @@ func (s siteFS) Open(name string) (fs.File, error) {
 		return nil, errors.New("it is not a file") // to read a pipe would take for ever
 	}
 	f, err := os.DirFS(s.dir).Open(name)
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return nil, &fs.PathError{Op: path.Op, Path: filepath.Join(s.dir, name), Err: path.Err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +74,12 @@ func (p *program) addRecipes(root *cobra.Command) error {
 // recipeCommand makes the command that a recipe is.
 func (p *program) recipeCommand(recipe *starlib.Recipe) *cobra.Command {
 	text, examples, _ := strings.Cut(recipe.Doc, "Examples:\n")
+	parts := []string{recipe.Summary, strings.TrimSpace(text), argumentHelp(recipe), statusHelp}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	cmd := &cobra.Command{
 		Use:                   recipe.Usage,
 		Short:                 recipe.Summary,
-		Long:                  recipe.Summary + "\n\n" + strings.TrimSpace(text) + argumentHelp(recipe) + "\n\n" + statusHelp,
+		Long:                  strings.Join(parts, "\n\n"),
 		Example:               strings.TrimRight(examples, "\n"),
 		DisableFlagsInUseLine: true,
 	}
@@ -119,16 +126,30 @@ func (p *program) perform(ctx context.Context, name string, values map[string]st
 	return r.Kept(), nil
 }
 
+// argumentHelp lists the arguments with their manual texts.
 func argumentHelp(recipe *starlib.Recipe) string {
-	var b strings.Builder
-	for _, a := range recipe.Args {
-		fmt.Fprintf(&b, "\n  %-14s %s", a.Metavar, a.Doc)
-	}
-	if b.Len() == 0 {
+	if len(recipe.Args) == 0 {
 		return ""
 	}
-	return "\n\nArguments:" + b.String()
+	var b strings.Builder
+	b.WriteString("Arguments:")
+	const column = 17 // where the texts begin
+	for _, a := range recipe.Args {
+		fmt.Fprintf(&b, "\n  %-*s", column-2, a.Metavar)
+		width := column
+		for word := range strings.FieldsSeq(a.Doc) {
+			if width += len(word) + 1; width > helpWidth {
+				b.WriteString("\n" + strings.Repeat(" ", column-1))
+				width = column + len(word)
+			}
+			b.WriteString(" " + word)
+		}
+	}
+	return b.String()
 }
+
+// helpWidth is the width of a help text: a terminal's.
+const helpWidth = 79
 
 // recipeFlag is a flag of a recipe, as pflag wants it.
 type recipeFlag struct {

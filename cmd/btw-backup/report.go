@@ -77,6 +77,10 @@ func (p *program) report(ctx context.Context, err error) int {
 	}
 	p.lastWords(err)
 	p.log.fail(message(err))
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		p.log.detail(hinted.Hint())
+	}
 	p.details(err)
 	if errors.As(err, &busy) {
 		return statusBusy

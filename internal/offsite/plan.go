@@ -193,7 +193,10 @@ func (b *base) carryOut(ctx context.Context, e engine, p *plan) error {
 			return err
 		}
 	}
-	return together(errs)
+	if len(errs) > 0 {
+		return &EmptyError{together(errs)}
+	}
+	return nil
 }
 
 // together makes one error of many, and names only the first: when a disk is

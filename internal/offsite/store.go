@@ -79,6 +79,13 @@ func (e *UnavailableError) Error() string {
 // Unwrap gives what was behind it.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// EmptyError says that something was not deleted off-site, because the
+// directory that it was in is empty here; all else was done. To try again would
+// find the same: it is for a person to decide.
+type EmptyError struct{ err error }
+
+func (e *EmptyError) Error() string { return e.err.Error() }
+
 // ChangedError says that something changed under the sender's hands, so that
 // what was sent may be neither the old nor the new. It stays pending.
 type ChangedError struct{ Path string }

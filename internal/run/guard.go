@@ -73,14 +73,14 @@ func (r *Run) checkMarker(root string, state *syncstate.Journal) error {
 	case marker == "" && memory == "":
 		return r.markRoot(root, markerPath, memoryPath, state)
 	case marker == "":
-		return Refuse("ROOT_PATH %s does not bear the marker %s that it bore: is it mounted? "+
-			"If it is, and the marker was deleted: echo %s > %s", root, destination.RootMarker, memory, markerPath)
+		return Refuse("ROOT_PATH %s does not bear the marker %s that it bore: is it mounted? If the disk is a new one, "+
+			"copy the backups to it, from the old one or from the off-site copy; the marker comes along", root, destination.RootMarker)
 	case memory == "":
 		// The config directory was made anew; the disk is one of ours.
 		return durable.WriteBytes(r.FS, memoryPath, []byte(marker+"\n"), nil)
 	case marker != memory:
-		return Refuse("ROOT_PATH %s is not the one that it was: its marker %s differs from %s. "+
-			"To go on with this one: rm %s", root, destination.RootMarker, memoryPath, memoryPath)
+		return Refuse("ROOT_PATH %s is not the one that it was: its marker %s differs from %s. If this is the right one, and "+
+			"holds all backups: rm %s", root, destination.RootMarker, memoryPath, memoryPath)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,8 +27,9 @@ type Place struct {
 
 	held     *lock.Lock
 	contents destination.Contents
-	spools   int  // how many artifacts have had a directory
-	doubt    bool // a rename failed half-way, perhaps: nothing may be removed
+	made     []string // directories that this run made for it, outermost first
+	spools   int      // how many artifacts have had a directory
+	doubt    bool     // a rename failed half-way, perhaps: nothing may be removed
 }
 
 // Open opens the destination dst, and makes it if it is missing. A
@@ -50,14 +52,6 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 	if p := r.places[clean]; p != nil {
 		return p, p.give(owner)
 	}
-	dir := r.path(clean)
-	_, err = durable.MkdirAll(r.FS, r.general.RootPath, dir)
-	if errors.Is(err, syscall.ENOTDIR) {
-		return nil, Refused(err)
-	}
-	if err != nil {
-		return nil, err
-	}
 	// Two runs that each hold what the other one waits for would both wait in
 	// vain. So nobody waits for a name that sorts before one he holds.
 	wait := r.wait()
@@ -66,11 +60,24 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 			wait = r.waiter(0)
 		}
 	}
-	p, err := r.take(ctx, clean, wait)
-	if err != nil {
-		return nil, err
+	for {
+		made, err := durable.MkdirAll(r.FS, r.general.RootPath, r.path(clean))
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, Refused(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		p, err := r.take(ctx, clean, wait)
+		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil && r.gone(clean) {
+			continue // whoever held it had made it in vain, and removed it
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.made = made
+		return p, p.give(owner)
 	}
-	return p, p.give(owner)
 }
 
 // give says who is to own what the run makes, if anybody in particular. A
@@ -154,6 +161,12 @@ func (p *Place) close() error {
 	var err error
 	if !p.doubt {
 		err = p.removeTemps()
+	}
+	// What was made in vain goes again; what holds something, stays.
+	for _, dir := range slices.Backward(p.made) {
+		if p.run.FS.Remove(dir) != nil {
+			break
+		}
 	}
 	return errors.Join(err, p.held.Release())
 }

@@ -26,16 +26,17 @@ type Run struct {
 	store   offsite.Store
 	rdiff   *rdiff.Program
 
-	places map[string]*Place // by destination
-	doubt  bool              // the disk failed in the moment of a renaming
-	kept   []string          // the paths of the backups that were made
-	sent   int               // how many entries were sent
-	failed []failure         // what could not be sent
-	tried  map[syncstate.Entry]bool
-	spent  map[string]bool   // spools that became backups
-	newest map[string]string // by a backup's path: the record that this run made for it
-	fresh  map[string]bool   // paths that were not pending before this run registered them
-	down   error             // why the store cannot be used any more in this run
+	places  map[string]*Place // by destination
+	doubt   bool              // the disk failed in the moment of a renaming
+	kept    []string          // the paths of the backups that were made
+	sent    int               // how many entries were sent
+	failed  []failure         // what could not be sent
+	refused []error           // what was not deleted off-site, and why
+	tried   map[syncstate.Entry]bool
+	spent   map[string]bool   // spools that became backups
+	newest  map[string]string // by a backup's path: the record that this run made for it
+	fresh   map[string]bool   // paths that were not pending before this run registered them
+	down    error             // why the store cannot be used any more in this run
 }
 
 type failure struct {
@@ -208,6 +209,9 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 		r.doubt = r.doubt || p.doubt
 		runErr = join(runErr, p.close())
 	}
+	if runErr == nil && len(r.refused) > 0 {
+		runErr = Refused(errors.Join(r.refused...))
+	}
 	if runErr == nil {
 		runErr = r.pendingError()
 	}
@@ -282,5 +286,6 @@ func (e *PendingError) Error() string {
 			why.WriteString("; " + text)
 		}
 	}
-	return "the local backup is safe, but not off-site: " + things + " pending" + why.String()
+	return "the local backup is safe, but not off-site: " + things + " pending" + why.String() +
+		"; when that is mended: btw-backup sync"
 }

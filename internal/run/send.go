@@ -262,6 +262,12 @@ func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
 		return context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist):
 		return r.vanished(entry)
+	case errors.As(err, new(*offsite.EmptyError)):
+		// Withdrawn, not left pending: the next run, at night, must not do what
+		// this one refused to, only because the directory is no longer empty.
+		r.tried[entry] = true
+		r.refused = append(r.refused, err)
+		return r.state.Withdraw(entry)
 	case err != nil:
 		r.notSent(entry, err)
 		return nil
@@ -305,7 +311,7 @@ func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
 
 // transferRecord sends the record of the state that this run added to a
 // backup. If there is older work in the entry, records of several states may
-// be missing off-site, and all of them are synced.
+// be missing off-site, and all of them are pushed.
 func (r *Run) transferRecord(ctx context.Context, statePath string) error {
 	dst := destination.Of(statePath)
 	_, _, isBackup := destination.ParseName(path.Base(statePath))
@@ -316,7 +322,7 @@ func (r *Run) transferRecord(ctx context.Context, statePath string) error {
 	case r.fresh[statePath] && newest != "":
 		return r.store.Push(ctx, dst+"/"+newest)
 	}
-	err := r.store.Sync(ctx, dst+"/"+destination.RecordDir+"/")
+	err := r.store.Push(ctx, dst+"/"+destination.RecordDir+"/")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // one that the Python program made has none
 	}

@@ -20,6 +20,17 @@ const (
 	backupDir  = "backup"
 )
 
+// UnknownError says that fs-init was never told of a source path. Scripts match
+// on the message; what to do is in the hint.
+type UnknownError struct{ Src string }
+
+func (e *UnknownError) Error() string { return "no working directory for: " + e.Src }
+
+// Hint tells what to do about it.
+func (e *UnknownError) Hint() string {
+	return fmt.Sprintf("to set it up: btw-backup fs-init --type tar %s NAME; was it spelled differently then? /a and /a/ are two paths", e.Src)
+}
+
 // working returns the working directories for the source path src: there
 // should be one or none.
 func (d Dir) working(src string) ([]string, error) {
@@ -62,7 +73,7 @@ func (d Dir) Filesystem(src string) (Backup, error) {
 	case err != nil:
 		return Backup{}, err
 	case len(found) == 0:
-		return Backup{}, fmt.Errorf("no working directory for: %s", src)
+		return Backup{}, &UnknownError{Src: src}
 	case len(found) > 1:
 		return Backup{}, fmt.Errorf("duplicate working directories: %s", strings.Join(found, ", "))
 	}
