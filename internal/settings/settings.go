@@ -42,7 +42,14 @@ type General struct {
 
 	// LockTimeout is how long a run waits for another one.
 	LockTimeout time.Duration
+
+	// StallTimeout is how long a tool may do nothing before it is stopped.
+	StallTimeout time.Duration
 }
+
+// DefaultStallTimeout is how long a tool may do nothing: longer than a server
+// that wakes up, or a lock in a database that is held for a moment, takes.
+const DefaultStallTimeout = time.Hour
 
 // DefaultLockTimeout is how long a run waits for another one that holds what
 // it needs: longer than a large backup takes, and shorter than a day, so that
@@ -130,7 +137,7 @@ func (d Dir) General() (General, error) {
 	if err != nil {
 		return g, err
 	}
-	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT"); err != nil {
+	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT"); err != nil {
 		return g, err
 	}
 	if g.RootPath, err = v.text("ROOT_PATH", ""); err != nil {
@@ -143,6 +150,9 @@ func (d Dir) General() (General, error) {
 		return g, err
 	}
 	if g.LockTimeout, err = v.span("LOCK_TIMEOUT", DefaultLockTimeout); err != nil {
+		return g, err
+	}
+	if g.StallTimeout, err = v.span("STALL_TIMEOUT", DefaultStallTimeout); err != nil {
 		return g, err
 	}
 	if g.RootPath == "" {
