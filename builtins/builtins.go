@@ -13,6 +13,8 @@
 //   - an artifact, which is a promise until it is compared or kept: see
 //     [artifact.Artifact]
 //   - a backup, which lies in a destination: see [destination.Backup]
+//   - a state, which is a backup or one of the states of a chain, to be
+//     restored: see [destination.State]
 //   - settings, as they stand in the config directory
 //
 // A verb that keeps something has registered it in the sync state by then. So
@@ -51,6 +53,25 @@ func All(r *run.Run) []starlib.Builtin {
 		registerAll(r),
 		sendPending(r),
 		backups(r),
+		describe(r),
+		stateAt(r),
+		restoreTree(r),
+		restoreFile(r),
+		pgRestore(r),
+		psqlGlobals(r),
+		destinations(r),
+		verify(r),
+		drill(r),
+		note(r),
+		prunePlan(r),
+		pruneNow(r),
+		begin(r),
+		ping(r),
+		execute(r),
+		statusOf(r),
+		seconds(),
+		recoveryFacts(r),
+		writeFile(r),
 	}
 }
 
@@ -60,6 +81,12 @@ const (
 	artifactType    = "artifact"
 	backupType      = "backup"
 	settingsType    = "settings"
+	stateType       = "state"
+	restoredType    = "restored"
+	descriptionType = "description"
+	checkedType     = "checked"
+	statusType      = "status"
+	planType        = "plan"
 )
 
 // place returns the destination that an argument is.

@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"btw-backup/internal/run"
+	"btw-backup/internal/settings"
 	"btw-backup/starlib"
 )
 
@@ -20,6 +21,7 @@ sorts before another that is open it does not wait.`,
 		Params: []starlib.Param{
 			{Name: "dst", Type: "string", Doc: "The directory, relative to ROOT_PATH."},
 			{Name: "owner", Type: "string", Default: starlark.None, Doc: `Whom to give what this run makes there, as chown takes it: "user", "user:group", ":group".`},
+			{Name: "settings", Type: settingsType, Default: starlark.None, Doc: "How it is backed up: prune will find them again."},
 		},
 		Returns: destinationType,
 		Func: func(c *starlib.Call) (starlark.Value, error) {
@@ -30,9 +32,15 @@ sorts before another that is open it does not wait.`,
 					return nil, err
 				}
 			}
+			if err := r.Begin(c.Context, c.String("dst")); err != nil {
+				return nil, err
+			}
 			p, err := r.Open(c.Context, c.String("dst"), owner)
 			if err != nil {
 				return nil, err
+			}
+			if s, ok := starlib.As[settings.Backup](c.Value("settings")); ok {
+				p.From(s.Source)
 			}
 			return starlib.NewObject(destinationType, starlark.StringDict{"path": starlark.String(p.Dst)}, p), nil
 		},

@@ -11,7 +11,8 @@ import (
 const settingsDoc = `
 
 The settings have the attributes type ("tar" or "rdiff"),
-max_incremental_count, and max_incremental_span in seconds.`
+max_incremental_count, max_incremental_span in seconds, prune_after_backup,
+and xattrs.`
 
 func filesystemSettings(r *run.Run) starlib.Builtin {
 	return starlib.Builtin{
@@ -48,6 +49,8 @@ func settingsValue(s settings.Backup) starlark.Value {
 	return starlib.NewObject(settingsType, starlark.StringDict{
 		"type":                  starlark.String(s.Type),
 		"max_incremental_count": starlark.MakeInt(s.MaxIncrementalCount),
+		"xattrs":                starlark.Bool(s.XAttrs),
+		"prune_after_backup":    starlark.Bool(s.PruneAfterBackup),
 		"max_incremental_span":  starlark.Float(s.MaxIncrementalSpan.Seconds()),
 	}, s)
 }

@@ -35,6 +35,7 @@ read an error.`,
 			{Name: "src", Type: "string", Doc: "The path of the tree; absolute."},
 			{Name: "exclude", Type: "list", Default: starlark.NewList(nil), Doc: `Paths in the tree to leave out, such as "var/cache"; no wildcards.`},
 			compressParam,
+			{Name: "xattrs", Type: "bool", Default: starlark.False, Doc: "Keep ACLs and extended attributes as well, and times to the fraction of a second, in the format posix."},
 		},
 		Returns: artifactType,
 		Func: func(c *starlib.Call) (starlark.Value, error) {
@@ -56,7 +57,7 @@ read an error.`,
 					return nil, fmt.Errorf("exclude: %q is no path in the tree", name)
 				}
 			}
-			args := tarArgs(src, append(out.Backups, exclude...), out.Unreal)
+			args := tarArgs(src, append(out.Backups, exclude...), out.Unreal, c.Bool("xattrs"))
 			return artifactValue(&artifact.Artifact{
 				Name: "backup.tar", Form: form, Complete: completeTar,
 				Produce: func(ctx context.Context, w io.Writer) error {
@@ -84,12 +85,17 @@ func formOf(c *starlib.Call) (artifact.Form, error) {
 }
 
 // tarArgs leaves out exclude, and what is in the directories empty.
-func tarArgs(src string, exclude, empty []string) []string {
-	args := []string{
-		"tar", "--create", "--file=-", "--directory=" + src,
-		"--format=gnu", "--sort=name", "--exclude-tag=NOBACKUP-TAG",
-		"--anchored", "--no-wildcards",
+func tarArgs(src string, exclude, empty []string, xattrs bool) []string {
+	args := []string{"tar", "--create", "--file=-", "--directory=" + src}
+	if xattrs {
+		// Left to itself, posix brings the times of access and change, and the
+		// number of the process: no two archives of a tree would be equal.
+		args = append(args, "--format=posix", "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+			"--acls", "--xattrs", "--xattrs-include=*")
+	} else {
+		args = append(args, "--format=gnu")
 	}
+	args = append(args, "--sort=name", "--exclude-tag=NOBACKUP-TAG", "--anchored", "--no-wildcards")
 	for _, name := range exclude {
 		args = append(args, "--exclude=./"+name)
 	}

@@ -19,7 +19,7 @@ func TestWhatTarLeavesOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := tarArgs(src, []string{"cache"}, []string{"proc", "p[a]", "st*r", `back\slash`})
+	args := tarArgs(src, []string{"cache"}, []string{"proc", "p[a]", "st*r", `back\slash`}, false)
 	archive := exec.Command(args[0], args[1:]...)
 	list := exec.Command("tar", "--list", "--quoting-style=literal")
 	var err error

@@ -15,8 +15,8 @@ import (
 // By name, as no pattern leaves out the tests (*_test.star). A test compares the
 // list with the folder.
 //
-//go:embed db.star fs.star list.star sync.star
-//go:embed lib/rdiff.star lib/tar.star
+//go:embed db.star drill.star fs.star list.star prune.star recovery-sheet.star restore-db.star restore.star status.star sync.star verify.star
+//go:embed lib/prune.star lib/rdiff.star lib/table.star lib/tar.star
 var files embed.FS
 
 // FS returns the stock recipes and their helpers.

@@ -57,6 +57,10 @@ func (e *Error) Error() string {
 	return msg + " (" + place + ")"
 }
 
+// Brief returns the message without its place, in one line, for who has no use
+// for that.
+func (e *Error) Brief() string { return oneLine(e.Msg) }
+
 // Unwrap returns the error that the builtin returned, if one did. For a run
 // that was stopped it is the cause of the context.
 func (e *Error) Unwrap() error { return e.err }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
 )
 
@@ -115,9 +116,11 @@ func (h *Host) Module(ctx context.Context, file string) (*Module, error) {
 	return l.run(r, text)
 }
 
-// predeclared returns the builtins by name.
+// predeclared returns the builtins by name, and Starlark's own module json: what
+// one program prints another one reads.
 func (h *Host) predeclared() (starlark.StringDict, error) {
-	env := make(starlark.StringDict, len(h.Builtins))
+	env := make(starlark.StringDict, len(h.Builtins)+1)
+	env[json.Module.Name] = json.Module
 	for _, b := range h.Builtins {
 		if err := b.check(); err != nil {
 			return nil, err

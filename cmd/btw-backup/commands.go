@@ -162,6 +162,7 @@ const referenceHead = `# The verbs that recipes call
 folder builtins; go tool mage docs writes it anew. -->
 
 Beside these, recipes have what Starlark brings: print writes to standard
-output, and fail ends the run with a message.
+output, fail ends the run with a message, and json.encode makes JSON of lists,
+dicts and what verbs return.
 
 `

@@ -22,6 +22,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/ping"
 	"btw-backup/internal/run"
 )
 
@@ -57,6 +58,7 @@ func realMain(clock run.Clock) int {
 	p := &program{
 		world: run.World{
 			FS: durable.OS{}, Exec: exec.OS{}, Clock: clock, Locker: lock.OS{},
+			Pinger: ping.HTTP{},
 		},
 		stdout: os.Stdout,
 		log:    newLog(os.Stderr),

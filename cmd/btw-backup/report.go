@@ -123,7 +123,10 @@ func (p *program) details(err error) {
 			p.log.detail(fmt.Sprintf("at %s:%d: %s", file, line, source))
 		}
 	}
+	var consequential interface{ Consequence() string }
 	switch {
+	case errors.As(err, &consequential) && len(tale.kept) == 0:
+		p.log.detail(consequential.Consequence())
 	case tale.doubt:
 		p.log.detail("the disk failed at the last step: the next run finds out whether the backup was kept; nothing was removed")
 	case len(tale.kept) == 0:

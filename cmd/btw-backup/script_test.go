@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 // what comes of it, with the real tools. README.md in that folder tells what
 // they find there, and which commands they have beside testscript's.
 func TestScripts(t *testing.T) {
-	tools.Need(t, "tar", "bzip2", "rdiff-backup", "s3cmd", "psql", "pg_dump")
+	tools.Need(t, "tar", "bzip2", "rdiff-backup", "s3cmd", "psql", "pg_dump", "setfattr", "setfacl")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireUniqueNames:  true,
@@ -40,6 +42,9 @@ func TestScripts(t *testing.T) {
 		Condition: func(name string) (bool, error) {
 			if name == "root" {
 				return os.Geteuid() == 0, nil
+			}
+			if name == "mounts" {
+				return exec.Command("unshare", "--mount", "mount", "--bind", ".", ".").Run() == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
@@ -57,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"modes":    cmdModes,
 			"script":   cmdScript,
 			"readme":   cmdReadme,
+			"monitor":  cmdMonitor,
 		},
 	})
 }
@@ -199,6 +205,30 @@ func cmdS3server(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.MkdirAll(ts.Getenv("CONFIG"), 0o700))
 	text := fmt.Sprintf("ROOT_PATH = %q\nS3CMD_CONFIG = %q\nS3_URI_PREFIX = %q\n", ts.Getenv("ROOT"), cfg, s.URI("backups"))
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("CONFIG"), "config.py"), []byte(text), 0o600))
+}
+
+// monitor FILE: starts a monitor that notes in the file what it is asked for;
+// $MONITOR is its URL. It knows nothing of what begins with /unknown.
+func cmdMonitor(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "monitor FILE")
+	name := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(name, nil, 0o600))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/unknown") {
+			http.NotFound(w, r)
+			return
+		}
+		f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+		if err == nil {
+			_, err = fmt.Fprintln(f, r.URL.Path)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("MONITOR", server.URL)
 }
 
 // lines N FILE: the file has so many lines; "stdout" is a file too.

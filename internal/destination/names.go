@@ -22,6 +22,7 @@ const (
 	LogName      = "log.txt"
 	RecordDir    = HiddenPrefix + "records"
 	RecordSuffix = ".json"
+	DigestsName  = HiddenPrefix + "sha256"
 	AsidePrefix  = HiddenPrefix + "aside-" // what had a backup's name and was none
 	OldPrefix    = HiddenPrefix + "old-"   // a chain, for the moment in which a newer state takes its place
 	TempPrefix   = durable.TempPrefix
@@ -106,7 +107,7 @@ func Of(statePath string) string {
 func IsPart(statePath string) bool {
 	base := path.Base(statePath)
 	_, _, isBackup := ParseName(base)
-	return isBackup || base == LogName || path.Base(path.Dir(statePath)) == RecordDir
+	return isBackup || base == LogName || base == DigestsName || path.Base(path.Dir(statePath)) == RecordDir
 }
 
 // MayBe tells whether a directory of that name may be, or hold, a destination.

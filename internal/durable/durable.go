@@ -253,9 +253,9 @@ func Clone(fsys FS, dir, newdir string, copyIt func(name string, info fs.FileInf
 }
 
 // cannotLink tells whether a file has to be copied, because the file system
-// has no hard links, or allows this file no more of them.
+// has no hard links, allows this file no more of them, or is another one.
 func cannotLink(err error) bool {
-	for _, no := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS, syscall.EMLINK} {
+	for _, no := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS, syscall.EMLINK, syscall.EXDEV} {
 		if errors.Is(err, no) {
 			return true
 		}

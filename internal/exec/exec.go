@@ -47,6 +47,11 @@ type Cmd struct {
 	// Dir is where the program runs; empty means here.
 	Dir string
 
+	// Stdin is what the program reads; nil means that it finds nothing there.
+	// Once the program is gone, nothing more is read from it: who writes a pipe
+	// has to be told when Run returns.
+	Stdin io.Reader
+
 	// Stdout receives standard output as it comes; nil means that it is kept
 	// in Result.Stdout, where only the last of a long output remains.
 	// An error of its Write ends the program.
@@ -149,7 +154,7 @@ func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	c := osexec.CommandContext(ctx, path, cmd.Args[1:]...)
 	c.Args[0] = cmd.Args[0]
 	c.Env, c.Dir = env, cmd.Dir
-	c.Stdout, c.Stderr = &stdout, &stderr
+	c.Stdin, c.Stdout, c.Stderr = cmd.Stdin, &stdout, &stderr
 	var sink *sink
 	if cmd.Stdout != nil {
 		sink = newSink(cmd.Stdout)

@@ -531,3 +531,17 @@ func write(t *testing.T, name, content string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+func TestStdin(t *testing.T) {
+	result, err := OS{}.Run(t.Context(), Cmd{Args: []string{"tr", "a-z", "A-Z"}, Stdin: strings.NewReader("words")})
+	if err != nil || result.Stdout != "WORDS" {
+		t.Errorf("got %q, %v", result.Stdout, err)
+	}
+	// A program that has had enough ends, though nobody has closed the pipe.
+	out, in := io.Pipe()
+	go func() { _, _ = in.Write(make([]byte, 1<<20)) }()
+	if _, err := (OS{}).Run(t.Context(), Cmd{Args: []string{"head", "-c", "1"}, Stdin: out}); err != nil {
+		t.Errorf("a program that does not read it all: %v", err)
+	}
+	_ = out.Close()
+}

@@ -42,6 +42,17 @@ func (p *Program) Regress(ctx context.Context, repository string) error {
 		[]string{"--force", "--check-destination-dir", repository})
 }
 
+// Restore writes the state of the time at of one file in a repository to the
+// file out, which must not exist. It leaves a log in the repository: never call
+// it on one that is to stay as it is. Whether it worked is for the caller to
+// see, by the digest: it exits 0 with a corrupt mirror.
+func (p *Program) Restore(ctx context.Context, file string, at time.Time, out string) error {
+	when := at.UTC().Format(time.RFC3339)
+	return p.run(ctx,
+		[]string{"restore", "--at", when, file, out},
+		[]string{"--restore-as-of", when, file, out})
+}
+
 func (p *Program) run(ctx context.Context, modern, old []string) error {
 	if err := p.ask(ctx); err != nil {
 		return err

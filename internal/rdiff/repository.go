@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -180,6 +181,41 @@ func ReadMetadata(fsys durable.FS, dir string, t time.Time) (Metadata, error) {
 	return Metadata{}, fmt.Errorf("%s: there is no mirror_metadata of %s: %w", data, t.Format(time.RFC3339), fs.ErrNotExist)
 }
 
+// ReadDigest reads what rdiff-backup recorded of the file called artifact in
+// the state of the time t, an older one or the newest. Of an older state only
+// that is recorded which differs from the state after it.
+func ReadDigest(fsys durable.FS, dir string, t time.Time, artifact string) (Metadata, error) {
+	data := filepath.Join(dir, DataDir)
+	entries, err := afero.ReadDir(fsys, data)
+	if err != nil {
+		return Metadata{}, err
+	}
+	files := map[time.Time]string{}
+	for _, entry := range entries {
+		kind, at, ok := parseName(entry.Name())
+		if ok && kind == "mirror_metadata" && !at.Before(t) && (files[at] == "" || strings.Contains(entry.Name(), ".snapshot")) {
+			files[at] = filepath.Join(data, entry.Name())
+		}
+	}
+	if files[t.UTC()] == "" {
+		return Metadata{}, fmt.Errorf("%s: there is no mirror_metadata of %s: %w", data, t.Format(time.RFC3339), fs.ErrNotExist)
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(files), time.Time.Compare) {
+		m, err := readMetadata(fsys, files[at])
+		if errors.Is(err, errNoFile) {
+			continue // it did not change from this state to the next
+		}
+		if err == nil && m.Name != artifact {
+			err = fmt.Errorf("%s: it lists %q, not %s", files[at], m.Name, artifact)
+		}
+		return m, err
+	}
+	return Metadata{}, fmt.Errorf("%s: no mirror_metadata lists %s", data, artifact)
+}
+
+// errNoFile says that mirror_metadata lists no file.
+var errNoFile = errors.New("it lists no file with its digest")
+
 func readMetadata(fsys durable.FS, name string) (Metadata, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -238,8 +274,11 @@ func parseMetadata(r io.Reader) (Metadata, error) {
 	if err := lines.Err(); err != nil {
 		return Metadata{}, err
 	}
-	if digest, err := hex.DecodeString(m.SHA1); m.Name == "" || err != nil || len(digest) != sha1Size {
-		return Metadata{}, errors.New("it lists no file with its digest")
+	if m.Name == "" {
+		return Metadata{}, errNoFile
+	}
+	if digest, err := hex.DecodeString(m.SHA1); err != nil || len(digest) != sha1Size {
+		return Metadata{}, errors.New("it lists no digest of the file")
 	}
 	return m, nil
 }
@@ -250,3 +289,19 @@ func OfSession(name string, t time.Time) bool {
 	_, at, ok := parseName(name)
 	return ok && at.Equal(t)
 }
+
+// Settled tells of a file in a repository, by its path in it, whether
+// rdiff-backup never changes it once it is there: all that bears the time of a
+// session. The mirror and the logs are none.
+func Settled(name string) bool {
+	dir, base := filepath.Split(name)
+	if strings.HasPrefix(dir, DataDir+"/increments/") {
+		return true
+	}
+	_, _, ok := parseName(base)
+	return ok && dir == DataDir+"/"
+}
+
+// IsScribble tells whether a path is that of a log which whoever restores from
+// a repository by hand leaves in it. It says nothing of what was backed up.
+func IsScribble(name string) bool { return strings.HasSuffix(name, "/"+DataDir+"/restore.log") }

@@ -176,7 +176,7 @@ func TestReadMetadata(t *testing.T) {
 		{"no gzip", "mirror_metadata.2026-01-01T02:00:00Z.snapshot.gz", []byte(goodMetadata), "gzip: invalid header"},
 		{"empty and plain", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", nil, "it lists no file with its digest"},
 		{"no file", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte("File .\n  Type dir\n"), "it lists no file with its digest"},
-		{"cut within the digest", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte(goodMetadata[:len(goodMetadata)-30]), "it lists no file with its digest"},
+		{"cut within the digest", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte(goodMetadata[:len(goodMetadata)-30]), "it lists no digest of the file"},
 		{"two files", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte(goodMetadata + "File b\n"), "it lists more than one file"},
 		{"a size that is none", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte(strings.Replace(goodMetadata, "10240", "10k", 1)), `it gives the size "10k"`},
 		{"a line without an end", "mirror_metadata.2026-01-01T02:00:00Z.snapshot", []byte(goodMetadata + strings.Repeat("x", 1<<17)), "token too long"},

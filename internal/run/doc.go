@@ -24,4 +24,16 @@
 //
 // What fails to be sent stays registered, for the next run; the run goes on
 // and ends with a [PendingError].
+//
+// # The life of a backup
+//
+// What was kept is read in one way, whatever for: [Run.Find] finds a state and
+// [Run.WithState] has its artifact in a file, which is held against what was
+// recorded when it was made. On that stand [Run.RestoreTree] and
+// [Run.RestoreFile], [Run.Verify] and [Run.Drill]. They need neither the sync
+// state nor the off-site copy, since a restore is done on a bad day.
+//
+// [Run.PlanPrune] and [Run.Prune] remove what no setting keeps. [Run.Begin] and
+// the end of a run remember, in the config directory, what became of it, and
+// tell it to whom the settings name; [Run.Status] looks at that.
 package run

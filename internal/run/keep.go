@@ -133,6 +133,9 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 	if err != nil {
 		return b, err
 	}
+	if err := p.listDigests(ctx, b, nil, made.Stored); err != nil {
+		return b, err
+	}
 	return b, p.rescan()
 }
 
@@ -170,9 +173,10 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 		return destination.Backup{}, err
 	}
 	b := destination.Backup{Dst: p.Dst, Kind: destination.Rdiff, Time: t, Artifact: a.Name}
+	var before []string
 	if onto == nil {
 		err = p.full(ctx, a, t)
-	} else {
+	} else if before, err = filesOf(p.run.FS, p.Dir, onto.Name()); err == nil {
 		b = *onto
 		b.Increments = append(b.Increments[:len(b.Increments):len(b.Increments)], t)
 		err = p.incrementOf(ctx, a, b, t)
@@ -189,6 +193,9 @@ func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destinati
 		Plain: made.Plain, Stored: made.Stored, Members: made.Index,
 	})
 	if err != nil {
+		return b, err
+	}
+	if err := p.listDigests(ctx, b, before, made.Stored); err != nil {
 		return b, err
 	}
 	return b, p.rescan()

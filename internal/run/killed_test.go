@@ -196,11 +196,7 @@ func TestKilledBeforeEveryChange(t *testing.T) {
 			kinds := killAt(t, base, act, held, story.now, never)
 			killed := 0
 			for n := range kinds {
-				// Of a series of like changes, the links of a clone, say, the
-				// first and the last two stand for all.
-				first := n == 0 || kinds[n-1] != kinds[n]
-				last := n+1 == len(kinds) || kinds[n+1] != kinds[n] || n+2 == len(kinds) || kinds[n+2] != kinds[n]
-				if first || last {
+				if telling(kinds, n) {
 					killAt(t, base, act, held, story.now, n)
 					killed++
 				}

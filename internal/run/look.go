@@ -31,6 +31,19 @@ func (r *Run) Look(dst string) (destination.Contents, error) {
 	return contents, err
 }
 
+// realName returns the name of a destination under which it really lies.
+func (r *Run) realName(dst string) (string, error) {
+	clean, err := destination.Clean(dst)
+	if err != nil {
+		return "", Refused(err)
+	}
+	root, err := r.Root()
+	if err != nil {
+		return "", err
+	}
+	return r.inside(root, clean)
+}
+
 // LeaveOut is what lies in a tree and has no place in a backup of it, relative
 // to the tree.
 type LeaveOut struct {

@@ -42,7 +42,7 @@ func (p *Place) mend(ctx context.Context, odd destination.Odd) error {
 		return err
 	}
 	p.run.Log.Warn(p.Dst + "/" + odd.Name + ": " + odd.Why + "; taken back to its last good state")
-	return nil
+	return p.unlist(odd.Name)
 }
 
 // regressed returns a clone of the chain that is whole and sound.

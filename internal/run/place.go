@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -24,6 +25,9 @@ type Place struct {
 	Dst   string // as destination.Clean returns it
 	Dir   string // where it lies
 	owner *Owner
+
+	// scratch is where temporary names lie; empty means in Dir.
+	scratch string
 
 	held     *lock.Lock
 	contents destination.Contents
@@ -221,7 +225,7 @@ func (p *Place) nextTime(ctx context.Context) (time.Time, error) {
 // temp returns a temporary name in the destination. Each of the few purposes
 // has one name; what an earlier run left there is gone by now.
 func (p *Place) temp(purpose string) string {
-	return filepath.Join(p.Dir, destination.TempPrefix+purpose)
+	return filepath.Join(cmp.Or(p.scratch, p.Dir), destination.TempPrefix+purpose)
 }
 
 // freshDir makes an empty temporary directory in the destination.

@@ -165,8 +165,13 @@ open root/tar/.btw-records/.btw-tmp-2026-01-31T13:05:09.json
 sync root/tar/.btw-records/.btw-tmp-2026-01-31T13:05:09.json
 rename root/tar/.btw-records/.btw-tmp-2026-01-31T13:05:09.json root/tar/.btw-records/2026-01-31T13:05:09.json
 sync root/tar/.btw-records
+open root/tar/.btw-tmp-.btw-sha256
+sync root/tar/.btw-tmp-.btw-sha256
+rename root/tar/.btw-tmp-.btw-sha256 root/tar/.btw-sha256
+sync root/tar
 copied copy/tar/2026-01-31T13:05:09.tbz
 copied copy/tar/.btw-records/2026-01-31T13:05:09.json
+copied copy/tar/.btw-sha256
 append "-push tar/2026-01-31T13:05:09.tbz"
 sync config/sync_state
 `)
@@ -213,8 +218,13 @@ open root/rdiff/.btw-records/.btw-tmp-2026-01-31T14:05:09.json
 sync root/rdiff/.btw-records/.btw-tmp-2026-01-31T14:05:09.json
 rename root/rdiff/.btw-records/.btw-tmp-2026-01-31T14:05:09.json root/rdiff/.btw-records/2026-01-31T14:05:09.json
 sync root/rdiff/.btw-records
+open root/rdiff/.btw-tmp-.btw-sha256
+sync root/rdiff/.btw-tmp-.btw-sha256
+rename root/rdiff/.btw-tmp-.btw-sha256 root/rdiff/.btw-sha256
+sync root/rdiff
 copied copy/rdiff/2026-01-31T14:05:09/…
 copied copy/rdiff/.btw-records/2026-01-31T14:05:09.json
+copied copy/rdiff/.btw-sha256
 append "-push rdiff/2026-01-31T14:05:09/"
 sync config/sync_state
 `)
@@ -235,8 +245,13 @@ open root/rdiff/.btw-records/.btw-tmp-%[2]s.json
 sync root/rdiff/.btw-records/.btw-tmp-%[2]s.json
 rename root/rdiff/.btw-records/.btw-tmp-%[2]s.json root/rdiff/.btw-records/%[2]s.json
 sync root/rdiff/.btw-records
+open root/rdiff/.btw-tmp-.btw-sha256
+sync root/rdiff/.btw-tmp-.btw-sha256
+rename root/rdiff/.btw-tmp-.btw-sha256 root/rdiff/.btw-sha256
+sync root/rdiff
 copied copy/rdiff/2026-01-31T14:05:09/…
 copied copy/rdiff/.btw-records/%[2]s.json
+copied copy/rdiff/.btw-sha256
 append "-sync rdiff/2026-01-31T14:05:09/"
 sync config/sync_state
 `

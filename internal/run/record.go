@@ -28,6 +28,10 @@ type Record struct {
 	Plain    artifact.Sum `json:"plain"`             // of the uncompressed stream
 	Stored   artifact.Sum `json:"stored"`            // of the stored file
 	Members  tbz.Index    `json:"members,omitempty"` // of the stored file, if it is bzip2
+
+	// Adopted is when it was made again, or for the first time, from a backup
+	// that was there: it tells nothing of what that held before.
+	Adopted string `json:"adopted,omitempty"`
 }
 
 const recordFormat = 1
@@ -86,7 +90,7 @@ func (p *Place) tarRecord(ctx context.Context, b destination.Backup) (Record, er
 	if err != nil || ok && r.Stored == stored && len(r.Members) > 0 {
 		return r, err
 	}
-	r = Record{Backup: b.Name(), Artifact: tarArtifact, Stored: stored}
+	r = Record{Backup: b.Name(), Artifact: tarArtifact, Stored: stored, Adopted: destination.Name(p.run.Clock.Now())}
 	r.Members, r.Plain, err = artifact.IndexFile(ctx, p.run.FS, file)
 	if err != nil {
 		var path *fs.PathError

@@ -50,6 +50,9 @@ func (p *Place) recover(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.catchUpDigests(); err != nil {
+		return err
+	}
 	return p.withdrawGone()
 }
 
@@ -85,6 +88,8 @@ func (p *Place) setOursAside() error {
 	for name, isRight := range map[string]func(fs.FileMode) bool{
 		destination.LogName:   fs.FileMode.IsRegular,
 		destination.RecordDir: fs.FileMode.IsDir,
+
+		destination.DigestsName: fs.FileMode.IsRegular,
 	} {
 		info, err := durable.Lstat(p.run.FS, filepath.Join(p.Dir, name))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && isRight(info.Mode()) {

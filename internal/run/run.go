@@ -37,6 +37,8 @@ type Run struct {
 	newest  map[string]string // by a backup's path: the record that this run made for it
 	fresh   map[string]bool   // paths that were not pending before this run registered them
 	down    error             // why the store cannot be used any more in this run
+	sources map[string]string // by destination: whose settings say how it is backed up
+	begun   []string          // the destinations to which it is to make a backup
 }
 
 type failure struct {
@@ -54,6 +56,8 @@ func New(w World) *Run {
 		newest: map[string]string{},
 		spent:  map[string]bool{},
 		fresh:  map[string]bool{},
+
+		sources: map[string]string{},
 	}
 }
 
@@ -192,9 +196,16 @@ func (r *Run) path(statePath string) string {
 }
 
 // Finish ends the run: it sends what is pending, if the run came to where
-// that makes sense, and lets go of everything. It returns runErr, or what is
-// wrong with the ending.
+// that makes sense, lets go of everything, and remembers what became of the
+// backups that it was to make. It returns runErr, or what is wrong with the
+// ending.
 func (r *Run) Finish(ctx context.Context, runErr error) error {
+	err := r.finish(ctx, runErr)
+	r.ended(ctx, err)
+	return err
+}
+
+func (r *Run) finish(ctx context.Context, runErr error) error {
 	if r.general == nil {
 		return runErr
 	}

@@ -287,7 +287,7 @@ func shown(statePath string) string {
 }
 
 // transfer has the store carry out an entry. A backup takes its record along:
-// it has no registration of its own, which older programs would not expect.
+// that has no registration of its own, which older programs would not expect.
 func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
 	// To find out anew for each path that a server is gone can take a minute
 	// for each.
@@ -310,8 +310,9 @@ func (r *Run) transfer(ctx context.Context, entry syncstate.Entry) error {
 }
 
 // transferRecord sends the record of the state that this run added to a
-// backup. If there is older work in the entry, records of several states may
-// be missing off-site, and all of them are pushed.
+// backup, and the list of digests in which its files stand. If there is older
+// work in the entry, records of several states may be missing off-site, and all
+// of them are pushed.
 func (r *Run) transferRecord(ctx context.Context, statePath string) error {
 	dst := destination.Of(statePath)
 	_, _, isBackup := destination.ParseName(path.Base(statePath))
@@ -320,13 +321,20 @@ func (r *Run) transferRecord(ctx context.Context, statePath string) error {
 	case !isBackup:
 		return nil
 	case r.fresh[statePath] && newest != "":
-		return r.store.Push(ctx, dst+"/"+newest)
+		err := r.store.Push(ctx, dst+"/"+newest)
+		if err != nil {
+			return err
+		}
+	default:
+		err := r.store.Push(ctx, dst+"/"+destination.RecordDir+"/")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that the Python program made has none
+			return err
+		}
 	}
-	err := r.store.Push(ctx, dst+"/"+destination.RecordDir+"/")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // one that the Python program made has none
+	if err := r.store.Push(ctx, dst+"/"+destination.DigestsName); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // vanished withdraws what is no longer there, if we hold the destination that

@@ -19,6 +19,9 @@ type World struct {
 	Config settings.Dir
 	Log    Log
 
+	// Pinger tells a monitor; nil means that there is none to be told.
+	Pinger Pinger
+
 	// LockTimeout, when it is not nil, counts instead of the setting.
 	LockTimeout *time.Duration
 }
@@ -28,6 +31,12 @@ type Clock interface {
 	Now() time.Time
 	// Sleep waits, or returns the cause of ctx's end.
 	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Pinger asks for a URL, so that whoever serves it knows that something
+// happened.
+type Pinger interface {
+	Ping(ctx context.Context, url string) error
 }
 
 // Log hears what a person may want to know while a run goes on. Each message

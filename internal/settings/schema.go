@@ -99,6 +99,20 @@ func (v values) count(name string, fallback int) (int, error) {
 	return int(n), nil
 }
 
+// flag returns a setting that is True or False, which is what it is if it is not
+// given.
+func (v values) flag(name string) (bool, error) {
+	value, ok := v.all[name]
+	if !ok {
+		return false, nil
+	}
+	b, ok := value.(bool)
+	if !ok {
+		return false, v.wrong(name, "True or False", value)
+	}
+	return b, nil
+}
+
 // span returns a setting that is a length of time.
 func (v values) span(name string, fallback time.Duration) (time.Duration, error) {
 	value, ok := v.all[name]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/afero"
 
 	"btw-backup/internal/durable"
+	"btw-backup/internal/retention"
 )
 
 // Dir is a config directory.
@@ -45,6 +47,8 @@ type General struct {
 
 	// StallTimeout is how long a tool may do nothing before it is stopped.
 	StallTimeout time.Duration
+
+	Hooks Hooks
 }
 
 // DefaultStallTimeout is how long a tool may do nothing: longer than a server
@@ -61,6 +65,18 @@ type Backup struct {
 	Type                string // "tar" or "rdiff"
 	MaxIncrementalCount int
 	MaxIncrementalSpan  time.Duration
+
+	// XAttrs says whether ACLs and extended attributes are kept.
+	XAttrs bool
+
+	// Keep says which backups prune keeps, and PruneAfterBackup whether the run
+	// that made one prunes.
+	Keep             retention.Policy
+	PruneAfterBackup bool
+
+	// Source says what the settings are of, so that they can be found again:
+	// see Dir.Of.
+	Source string
 }
 
 // The defaults of Backup, as documented.
@@ -137,7 +153,10 @@ func (d Dir) General() (General, error) {
 	if err != nil {
 		return g, err
 	}
-	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT"); err != nil {
+	if err := v.check(slices.Concat(hookSettings, []string{"ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT"})...); err != nil {
+		return g, err
+	}
+	if g.Hooks, err = v.hooks(); err != nil {
 		return g, err
 	}
 	if g.RootPath, err = v.text("ROOT_PATH", ""); err != nil {
@@ -182,17 +201,43 @@ const (
 	typeSetting  = "TYPE"
 	countSetting = "MAX_INCREMENTAL_COUNT"
 	spanSetting  = "MAX_INCREMENTAL_SPAN"
+	pruneSetting = "PRUNE_AFTER_BACKUP"
+	xattrSetting = "ACLS_AND_XATTRS"
 )
 
 func (v values) backup() (b Backup, err error) {
-	if err := v.check(typeSetting, countSetting, spanSetting); err != nil {
+	known := []string{
+		typeSetting, countSetting, spanSetting, pruneSetting, xattrSetting,
+		"KEEP_LAST", "KEEP_DAILY", "KEEP_WEEKLY", "KEEP_MONTHLY", "KEEP_YEARLY", "KEEP_WITHIN",
+	}
+	if err := v.check(known...); err != nil {
 		return b, err
 	}
 	if b.MaxIncrementalCount, err = v.count(countSetting, DefaultMaxIncrementalCount); err != nil {
 		return b, err
 	}
-	b.MaxIncrementalSpan, err = v.span(spanSetting, DefaultMaxIncrementalSpan)
-	return b, err
+	if b.MaxIncrementalSpan, err = v.span(spanSetting, DefaultMaxIncrementalSpan); err != nil {
+		return b, err
+	}
+	if b.XAttrs, err = v.flag(xattrSetting); err != nil {
+		return b, err
+	}
+	if err := v.keep(&b); err != nil {
+		return b, err
+	}
+	return b, nil
+}
+
+// Of returns the settings that Backup.Source names.
+func (d Dir) Of(source string) (Backup, error) {
+	kind, name, _ := strings.Cut(source, ":")
+	switch kind {
+	case "fs":
+		return d.Filesystem(name)
+	case "db":
+		return d.Database(name)
+	}
+	return Backup{}, fmt.Errorf("%q names no settings", source)
 }
 
 // GlobalsName is the name that stands for the globals among the databases.
@@ -225,10 +270,13 @@ func (d Dir) Database(name string) (Backup, error) {
 	if err != nil {
 		return b, err
 	}
+	if b.XAttrs {
+		return b, fmt.Errorf("%s: %s is for backups of file systems only", v.file, xattrSetting)
+	}
 	if _, ok := v.all[typeSetting]; ok {
 		return b, fmt.Errorf("%s: TYPE is for backups of file systems only; a database is backed up with rdiff-backup", v.file)
 	}
-	b.Type = "rdiff"
+	b.Type, b.Source = "rdiff", "db:"+name
 	return b, nil
 }
 

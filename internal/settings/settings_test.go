@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"btw-backup/internal/durable"
+	"btw-backup/internal/retention"
 	"btw-backup/internal/settings"
 )
 
@@ -95,7 +97,7 @@ func TestGeneral(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := site(t, "config.py", test.text).General(); err != nil || got != test.want {
+			if got, err := site(t, "config.py", test.text).General(); err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -275,7 +277,7 @@ func TestDatabase(t *testing.T) {
 			got, err := d.Database(test.db)
 			if test.err != "" {
 				says(t, d, err, test.err)
-			} else if err != nil || got != test.want {
+			} else if got.Source = ""; err != nil || got != test.want {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -378,6 +380,61 @@ func TestNoFile(t *testing.T) {
 	for _, db := range []string{"shop", "news"} {
 		if _, err := d.Database(db); err == nil || !strings.HasSuffix(err.Error(), db+".py is not a file") {
 			t.Errorf("%s: got %v", db, err)
+		}
+	}
+}
+
+func TestKeep(t *testing.T) {
+	text := `KEEP_LAST = 3
+KEEP_DAILY = 7
+KEEP_WEEKLY = 4
+KEEP_MONTHLY = 12
+KEEP_YEARLY = 10
+KEEP_WITHIN = "2w"
+PRUNE_AFTER_BACKUP = true
+`
+	got, err := site(t, "shop.py", text).Database("shop")
+	want := retention.Policy{Last: 3, Daily: 7, Weekly: 4, Monthly: 12, Yearly: 10, Within: 14 * 24 * time.Hour}
+	if err != nil || got.Keep != want || !got.PruneAfterBackup || got.Source != "db:shop" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	d := site(t, "shop.py", "KEEP_LAST = 1\n")
+	if got, err := d.Of("db:shop"); err != nil || got.Keep.Last != 1 || got.PruneAfterBackup {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, source := range []string{"", "x:shop", "fs:relative"} {
+		if got, err := d.Of(source); err == nil {
+			t.Errorf("%q: got %+v, want an error", source, got)
+		}
+	}
+	for _, wrong := range []string{
+		"KEEP_LAST = -1", `KEEP_DAILY = "7"`, "KEEP_DAYLY = 7", "KEEP_WITHIN = 7", `KEEP_WITHIN = "-1d"`,
+		"PRUNE_AFTER_BACKUP = 1\nKEEP_LAST = 1", "PRUNE_AFTER_BACKUP = true",
+	} {
+		if got, err := site(t, "shop.py", wrong).Database("shop"); err == nil {
+			t.Errorf("%s: got %+v, want an error", wrong, got)
+		}
+	}
+}
+
+func TestHooks(t *testing.T) {
+	const root = "ROOT_PATH = \"/r\"\n"
+	got, err := site(t, "config.py", root+`ON_FAILURE = ["mail", "-s", "x y", "root"]
+PING_URL = "https://monitor.example/ping/ID"
+`).General()
+	want := settings.Hooks{
+		Failure: settings.Hook{Command: []string{"mail", "-s", "x y", "root"}},
+		Success: settings.Hook{URL: "https://monitor.example/ping/ID"},
+	}
+	if err != nil || !reflect.DeepEqual(got.Hooks, want) {
+		t.Errorf("got %+v, %v", got.Hooks, err)
+	}
+	for _, wrong := range []string{
+		`ON_FAILURE = "mail root"`, `ON_FAILURE = [1]`, `ON_FAILURES = ["x"]`, `PING_URL = "monitor.example"`,
+		`PING_URL = "ftp://monitor.example/x"`, `PING_URL = 1`, `ON_BEGIN = ["a\u0000"]`,
+	} {
+		if got, err := site(t, "config.py", root+wrong).General(); err == nil {
+			t.Errorf("%s: got %+v, want an error", wrong, got.Hooks)
 		}
 	}
 }

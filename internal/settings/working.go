@@ -89,6 +89,7 @@ func (d Dir) Filesystem(src string) (Backup, error) {
 	if err != nil {
 		return b, err
 	}
+	b.Source = "fs:" + src
 	b.Type, err = v.text(typeSetting, "")
 	if err == nil && b.Type != "tar" && b.Type != "rdiff" {
 		err = fmt.Errorf(`%s: TYPE must be "tar" or "rdiff", not %q`, v.file, b.Type)

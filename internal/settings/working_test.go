@@ -83,7 +83,7 @@ func TestInit(t *testing.T) {
 			}
 
 			// And it is found again, once only.
-			want := settings.Backup{Type: test.kind, MaxIncrementalCount: 10, MaxIncrementalSpan: 24 * time.Hour}
+			want := settings.Backup{Type: test.kind, MaxIncrementalCount: 10, MaxIncrementalSpan: 24 * time.Hour, Source: "fs:" + test.src}
 			if got, err := d.Filesystem(test.src); err != nil || got.Type != want.Type || test.kind == "rdiff" && got != want {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -265,7 +265,7 @@ func TestFilesystem(t *testing.T) {
 			got, err := d.Filesystem(test.src)
 			if test.err != "" {
 				says(t, d, err, test.err)
-			} else if err != nil || got != test.want {
+			} else if got.Source = ""; err != nil || got != test.want {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})

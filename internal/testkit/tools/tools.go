@@ -36,6 +36,8 @@ var All = []Tool{
 	{"pg_dump", "postgresql-client"},
 	{"pg_dumpall", "postgresql-client"},
 	{"pg_restore", "postgresql-client"},
+	{"setfattr", "attr"},
+	{"setfacl", "acl"},
 	{"initdb", "postgresql"},
 	{"postgres", "postgresql"},
 	// A stand-in for the Python program that may run beside ours.
