@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -13,8 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
+	"btw-backup/internal/testkit/s3server"
 	"btw-backup/internal/testkit/tools"
 )
 
@@ -31,6 +35,7 @@ func All() error {
 // Test installs the programs that the tests run, vets and tests everything, with the race detector.
 // Where it may not install (not root, or no Debian), it prints the command and fails.
 func Test() error {
+	servers := buildServers()
 	if err := install(); err != nil {
 		return err
 	}
@@ -55,15 +60,22 @@ func Test() error {
 			return err
 		}
 	}
+	if err := <-servers; err != nil {
+		return err
+	}
 	return run("env", "CGO_ENABLED=1", "go", "test", "-race", "./...")
 }
 
-// Bench runs every benchmark once.
+// Bench runs every benchmark once, or those that the environment variable BENCH matches, such as Offsite.
 func Bench() error {
+	servers := buildServers()
 	if err := install(); err != nil {
 		return err
 	}
-	return run("go", "test", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")
+	if err := <-servers; err != nil {
+		return err
+	}
+	return run("go", "test", "-run", "^$", "-bench", cmp.Or(os.Getenv("BENCH"), "."), "-benchtime", "1x", "-timeout", "1h", "./...")
 }
 
 // Fuzz runs every fuzz target for the time in FUZZTIME, or 10s.
@@ -187,6 +199,26 @@ func install() error {
 		return fmt.Errorf("still missing, although installed: %s", strings.Join(packages, " "))
 	}
 	return nil
+}
+
+// buildServers begins to build the S3 servers that the tests start, beside
+// what else there is to do: MinIO takes two or three minutes, the first time.
+// What comes out of the channel tells that they are built.
+func buildServers() <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		var errs []error
+		for _, kind := range slices.Backward(s3server.Kinds) { // the longest first
+			start := time.Now()
+			_, err := s3server.Build(kind)
+			if took := time.Since(start); err == nil && took > time.Second {
+				fmt.Fprintf(os.Stderr, "+ built %s in %s\n", kind, took.Round(time.Second))
+			}
+			errs = append(errs, err)
+		}
+		done <- errors.Join(errs...)
+	}()
+	return done
 }
 
 // submodules returns the directories with Go files and a go.mod of their own.

@@ -56,7 +56,7 @@ func realMain(clock run.Clock) int {
 	defer stop()
 	p := &program{
 		world: run.World{
-			FS: durable.OS{}, Exec: exec.OS{}, Clock: clock, Locker: lock.OS{},
+			FS: durable.OS{}, Exec: exec.OS{}, Clock: clock, Locker: lock.OS{}, Getenv: os.LookupEnv,
 		},
 		stdout: os.Stdout,
 		log:    newLog(os.Stderr),

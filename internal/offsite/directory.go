@@ -75,6 +75,22 @@ func (d *directory) sendTree(ctx context.Context, t *tree, deletions bool) error
 	return d.carryOut(ctx, e, newPlan(t, there, true, deletions && t.isDir))
 }
 
+// Preview implements [Store].
+func (d *directory) Preview(ctx context.Context, p string, deletions bool, show func(Change)) error {
+	t, err := d.local.read(ctx, p)
+	if err == nil {
+		err = d.Check(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	there, err := d.list(ctx, t.path)
+	if err != nil {
+		return onlyOwn(err)
+	}
+	return onlyOwn(d.preview(ctx, &directoryRun{directory: d}, newPlan(t, there, true, deletions && t.isDir), show))
+}
+
 // list finds what the target holds at p and below it.
 func (d *directory) list(ctx context.Context, p string) ([]object, error) {
 	names := []string{d.abs(p)}
@@ -187,6 +203,20 @@ func (d *directoryRun) putOne(ctx context.Context, one put) error {
 		d.say("sent %s", one.path)
 	}
 	return err
+}
+
+// differs tells whether a file would be sent.
+func (d *directoryRun) differs(ctx context.Context, one *put) (bool, error) {
+	if one.there == nil || !one.there.kind.IsRegular() {
+		return true, nil
+	}
+	f, err := d.FS.Open(d.local.abs(one.path))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	equal, err := sameContent(ctx, d.FS, f, one.info.Size(), d.abs(one.path))
+	return !equal, err
 }
 
 // sweep removes what an interrupted copy left in a directory of the target.

@@ -20,6 +20,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
 	"btw-backup/internal/run"
 	"btw-backup/internal/settings"
 	"btw-backup/internal/testkit/tools"
@@ -56,6 +57,8 @@ func (s *stage) Sleep(_ context.Context, d time.Duration) error {
 func (s *stage) Warn(message string)    { s.warns = append(s.warns, message) }
 func (s *stage) Info(string)            {}
 func (s *stage) Progress(string, int64) {}
+
+func (s *stage) Transfer(string, offsite.Progress) {}
 
 // world returns what a run stands on. Settings are not read from a file: that
 // has tests of its own.
