@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.starlark.net/starlark"
 
+	"btw-backup/internal/exec"
 	"btw-backup/internal/run"
 	"btw-backup/internal/settings"
 	"btw-backup/starlib"
@@ -115,7 +116,12 @@ func (p *program) runRecipe(ctx context.Context, name string, values map[string]
 
 // perform runs a recipe and returns the paths of the backups that it made.
 func (p *program) perform(ctx context.Context, name string, values map[string]starlark.Value) (kept []string, err error) {
-	r := run.New(p.world)
+	world := p.world
+	// If the settings cannot be read, the recipe will hear of it.
+	if general, err := world.General(); err == nil {
+		world.Exec = exec.OS{Stall: general.StallTimeout}
+	}
+	r := run.New(world)
 	recipe, err := p.host(r).Load(ctx, name)
 	if err == nil {
 		_, err = recipe.Call(ctx, values)

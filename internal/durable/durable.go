@@ -213,10 +213,10 @@ func MkdirAll(fsys FS, base, dir string) (made []string, err error) {
 // every file is a hard link of the original, so that it takes no space and a
 // program that replaces files (and never changes one in place) can work on
 // the one and leave the other as it is. Files for which copyIt says yes, the
-// ones that are changed in place, are copied, and so is everything where the
-// file system has no hard links. Modes and times of directories
+// ones that are changed in place or given to somebody else, are copied, and so
+// is everything where the file system has no hard links. Modes and times of directories
 // are kept; anything but files and directories is an error.
-func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
+func Clone(fsys FS, dir, newdir string, copyIt func(name string, info fs.FileInfo) bool) error {
 	type stamp struct {
 		name string
 		info fs.FileInfo
@@ -231,7 +231,7 @@ func Clone(fsys FS, dir, newdir string, copyIt func(name string) bool) error {
 			return fsys.Mkdir(target, DirMode)
 		case !info.Mode().IsRegular():
 			return fmt.Errorf("%s: is neither a file nor a directory", name)
-		case copyIt(name):
+		case copyIt(name, info):
 			return copyFile(fsys, name, target, info)
 		}
 		if err := fsys.Link(name, target); !cannotLink(err) {
@@ -280,7 +280,7 @@ func copyFile(fsys FS, name, target string, info fs.FileInfo) error {
 }
 
 func keepAttributes(fsys FS, name string, info fs.FileInfo) error {
-	if uid, gid, ok := owner(info); ok {
+	if uid, gid, ok := OwnerOf(info); ok {
 		// Only root may give files away; for anybody else they are his own.
 		if err := fsys.Lchown(name, uid, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err

@@ -588,7 +588,8 @@ func TestClone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	logs := func(name string) bool { return filepath.Base(name) == "backup.log" }
+	isLog := func(name string) bool { return filepath.Base(name) == "backup.log" }
+	logs := func(name string, _ fs.FileInfo) bool { return isLog(name) }
 	if err := durable.Clone(durable.OS{}, dir+"/", clone, logs); err != nil {
 		t.Fatal(err)
 	}
@@ -601,7 +602,7 @@ func TestClone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		linked := !original.IsDir() && !logs(name)
+		linked := !original.IsDir() && !isLog(name)
 		if os.SameFile(original, copied) != linked {
 			t.Errorf("%s: is one file with the original: %v", name, !linked)
 		}
@@ -633,7 +634,7 @@ func TestClone(t *testing.T) {
 func TestCloneRefuses(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
-	none := func(string) bool { return false }
+	none := func(string, fs.FileInfo) bool { return false }
 	tree(t, base, "links/file", "pipes/")
 	if err := errors.Join(os.Symlink("file", base+"/links/link"), syscall.Mkfifo(base+"/pipes/pipe", 0o600)); err != nil {
 		t.Fatal(err)

@@ -124,7 +124,9 @@ func walk(fsys FS, name string, info fs.FileInfo, visit func(string, fs.FileInfo
 	return nil
 }
 
-func owner(info fs.FileInfo) (uid, gid int, ok bool) {
+// OwnerOf returns who owns a file; ok is false where the file system does not
+// tell.
+func OwnerOf(info fs.FileInfo) (uid, gid int, ok bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0, 0, false

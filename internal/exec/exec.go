@@ -113,6 +113,10 @@ func (e *MissingError) Error() string {
 
 // OS runs programs on this machine.
 type OS struct {
+	// Stall is how long a program may do nothing before it is ended with a
+	// *StallError; 0 means for ever.
+	Stall time.Duration
+
 	drain time.Duration // 0 means the constant; a test has no minute
 }
 
@@ -173,17 +177,24 @@ func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	// Cancel is called only while the program itself is there. What it started
 	// may hold its output open, and must end too.
 	unwatch := context.AfterFunc(ctx, func() { _ = end.begin(c.Process.Pid) })
-	err = c.Wait()
+	gone, err := o.wait(ctx, c, &end)
 	unwatch()
 	end.over()
 	// Grandchildren that are still there hold nothing of value: the program
 	// that started them is gone.
-	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+	kill(c.Process.Pid)
+	if !gone {
+		sink.close()
+		return Result{Status: -1}, err // its last words may still be written to
+	}
 
 	result := Result{Stdout: stdout.String(), Stderr: stderr.String()}
 	result.Status, result.Signal = status(c.ProcessState)
 	if cause := context.Cause(ctx); cause != nil {
 		return result, cause
+	}
+	if errors.As(err, new(*StallError)) {
+		return result, err
 	}
 	if sink != nil && sink.err != nil {
 		return result, sink.err
@@ -197,6 +208,38 @@ func (o OS) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		return result, &ExitError{Program: cmd.Args[0], Result: result}
 	}
 	return result, err
+}
+
+// wait waits for a program to end, by itself or because it hangs or ctx ended.
+// gone is false when it did not even when it was killed.
+func (o OS) wait(ctx context.Context, c *osexec.Cmd, end *ending) (gone bool, err error) {
+	ended, over, hangs := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer close(over)
+	var waited error
+	go func() {
+		waited = c.Wait()
+		close(ended)
+	}()
+	if o.Stall > 0 {
+		ticker := time.NewTicker(max(o.Stall/looks, time.Millisecond))
+		defer ticker.Stop()
+		go watchStall(ticker.C, over, func() string { return workOf(c.Process.Pid) }, func() { close(hangs) })
+	}
+	select {
+	case <-ended:
+		return true, waited
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-hangs:
+		err = &StallError{Program: c.Args[0], After: o.Stall}
+		_ = end.begin(c.Process.Pid)
+	}
+	select {
+	case <-ended:
+		return true, err
+	case <-time.After(grace + unkillable):
+		return false, err
+	}
 }
 
 // ending is how a program is made to end: asked first, then made to.
@@ -219,7 +262,7 @@ func (e *ending) begin(pid int) error {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			if !e.done {
-				_ = syscall.Kill(-pid, syscall.SIGKILL)
+				kill(pid)
 			}
 		})
 	}
@@ -335,6 +378,7 @@ func (t *tail) String() string {
 // sink passes output on until it cannot be written any more, and then ends
 // the program, which would else go on for hours for nobody.
 type sink struct {
+	mu      sync.Mutex
 	w       io.Writer
 	err     error
 	ready   chan struct{} // closed when onError is set
@@ -343,7 +387,18 @@ type sink struct {
 
 func newSink(w io.Writer) *sink { return &sink{w: w, ready: make(chan struct{})} }
 
+// close has nothing more passed on.
+func (s *sink) close() {
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err = os.ErrClosed
+	}
+}
+
 func (s *sink) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err == nil {
 		var n int
 		n, s.err = s.w.Write(p)

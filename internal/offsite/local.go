@@ -183,6 +183,9 @@ func (l local) setAside(p string) ([]string, error) {
 	for _, at := range append(parents(p), p) {
 		dir, base := path.Split(at)
 		aside, err := durable.Exists(l.fsys, l.abs(dir+destination.AsidePrefix+base))
+		if errors.Is(err, syscall.ENAMETOOLONG) {
+			continue // so nothing can be there
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -3,9 +3,13 @@ package run
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
@@ -102,8 +106,9 @@ func (r *Run) markRoot(root, markerPath, memoryPath string, state *syncstate.Jou
 }
 
 // looksMounted refuses a ROOT_PATH without marker that holds nothing of what
-// the sync state names: neither a path nor, since backups are deleted in time,
-// the destination that one was in. A stray file beside does not make it ours.
+// the sync state names: neither what is at a path nor, since backups are
+// deleted in time, any backup in the destination that it was in. A stray file,
+// or an empty directory such as a mount point, does not make it ours.
 func (r *Run) looksMounted(root string, state *syncstate.Journal) error {
 	journal, err := state.State()
 	if err != nil {
@@ -111,15 +116,15 @@ func (r *Run) looksMounted(root string, state *syncstate.Journal) error {
 	}
 	named := 0
 	for statePath := range journal.Paths() {
-		if statePath == "" || statePath == destination.RootMarker {
+		if statePath == "" || statePath == destination.RootMarker || !validPath(statePath) {
 			continue
 		}
 		named++
-		for _, at := range []string{statePath, destination.Of(statePath)} {
-			if at == "" {
-				continue
-			}
-			if there, err := durable.Exists(r.FS, filepath.Join(root, at)); err != nil || there {
+		if found, err := r.holdsSomething(filepath.Join(root, statePath)); err != nil || found {
+			return err
+		}
+		if dst := destination.Of(statePath); dst != "" {
+			if found, err := r.holdsBackup(filepath.Join(root, dst)); err != nil || found {
 				return err
 			}
 		}
@@ -127,8 +132,36 @@ func (r *Run) looksMounted(root string, state *syncstate.Journal) error {
 	if named == 0 {
 		return nil
 	}
-	return Refuse("ROOT_PATH %s holds nothing of what %s names: is it mounted? "+
-		"To begin anew in it, empty the sync state: btw-backup sync-state --reset", root, StatePath(r.Config.Path))
+	return Refuse("ROOT_PATH %[1]s holds nothing of what %[2]s names: is it mounted? If its backups were moved away, "+
+		"bring them back; if they are gone and the copy off-site may go too: mv %[2]s %[2]s.old", root, StatePath(r.Config.Path))
+}
+
+// holdsSomething tells whether name is a file, or a directory with something
+// in it that a file system does not bring.
+func (w *World) holdsSomething(name string) (bool, error) {
+	entries, err := afero.ReadDir(w.FS, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return durable.Exists(w.FS, name)
+	}
+	return slices.ContainsFunc(entries, func(entry fs.FileInfo) bool {
+		return entry.Name() != destination.LostFound && !durable.IsTemp(entry.Name())
+	}), err
+}
+
+// holdsBackup tells whether the directory at dir holds anything that has a
+// backup's name.
+func (w *World) holdsBackup(dir string) (bool, error) {
+	entries, err := afero.ReadDir(w.FS, dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	return slices.ContainsFunc(entries, func(entry fs.FileInfo) bool {
+		_, _, ok := destination.ParseName(entry.Name())
+		return ok
+	}), err
 }
 
 // offsiteMemory lies in the config directory and holds the S3_URI_PREFIX that
@@ -136,7 +169,9 @@ func (r *Run) looksMounted(root string, state *syncstate.Journal) error {
 const offsiteMemory = "offsite-uri"
 
 // guardStore notices a change of S3_URI_PREFIX: what is here was sent to the
-// old place, and is registered to be sent to the new one.
+// old place, and is registered to be sent to the new one. There may be an older
+// copy there, and a chain copied onto an older one of itself would be a mixture
+// of both: chains are made equal.
 func (r *Run) guardStore(general settings.General, state *syncstate.Journal) error {
 	memory := filepath.Join(r.Config.Path, offsiteMemory)
 	was, err := durable.ReadID(r.FS, memory)
@@ -145,9 +180,36 @@ func (r *Run) guardStore(general settings.General, state *syncstate.Journal) err
 	}
 	if was != "" {
 		r.Log.Warn(fmt.Sprintf("S3_URI_PREFIX was %s and is %s: everything will be sent there", was, general.S3Prefix))
-		if err := state.Register(syncstate.Entry{Op: syncstate.Push}); err != nil {
+		due, err := r.chains(general.RootPath)
+		if err != nil {
+			return err
+		}
+		if err := state.Register(append(due, syncstate.Entry{Op: syncstate.Push})...); err != nil {
 			return err
 		}
 	}
 	return durable.WriteBytes(r.FS, memory, []byte(general.S3Prefix+"\n"), nil)
+}
+
+// chains returns every chain in ROOT_PATH, as it is registered to be synced.
+func (w *World) chains(root string) ([]syncstate.Entry, error) {
+	var found []syncstate.Entry
+	err := durable.Walk(w.FS, root, func(name string, info fs.FileInfo) error {
+		if !info.IsDir() || name == root {
+			return nil
+		}
+		if _, kind, ok := destination.ParseName(info.Name()); ok && kind == destination.Rdiff {
+			rel, err := filepath.Rel(root, name)
+			if err != nil {
+				return err
+			}
+			found = append(found, syncstate.Entry{Op: syncstate.Sync, Path: filepath.ToSlash(rel) + "/"})
+			return fs.SkipDir
+		}
+		if !destination.MayBe(info.Name()) {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return found, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"btw-backup/internal/artifact"
@@ -139,6 +140,9 @@ func (p *Place) Keep(ctx context.Context, a *artifact.Artifact) (destination.Bac
 // increment onto a chain. A chain whose newest state turns out not to be
 // what was recorded gets no increment: it is set aside and a full backup made.
 func (p *Place) Rdiff(ctx context.Context, a *artifact.Artifact, onto *destination.Backup) (destination.Backup, error) {
+	if strings.Contains(p.Dir, `\`) {
+		return destination.Backup{}, Refuse("%s: rdiff-backup cannot work where a path holds a backslash: use another name, or type tar", p.Dir)
+	}
 	if onto != nil && onto.Dst != p.Dst {
 		return *onto, Refuse("%s lies in another destination than %s", onto.Path(), p.Dst)
 	}

@@ -150,14 +150,15 @@ func sound(ctx context.Context, fsys durable.FS, repository string) error {
 }
 
 // clone makes a copy of a chain that rdiff-backup can work on, without taking
-// space and without touching the original.
+// space and without touching the original. What is to change its owner is
+// copied: the original keeps its own until the clone takes its place.
 func (p *Place) clone(name string) (string, error) {
 	clone := p.temp("chain")
 	if err := p.run.FS.RemoveAll(clone); err != nil {
 		return "", err
 	}
-	return clone, durable.Clone(p.run.FS, filepath.Join(p.Dir, name), clone, func(file string) bool {
-		return filepath.Base(file) == rdiff.Log
+	return clone, durable.Clone(p.run.FS, filepath.Join(p.Dir, name), clone, func(file string, info fs.FileInfo) bool {
+		return filepath.Base(file) == rdiff.Log || p.owner.changes(info)
 	})
 }
 

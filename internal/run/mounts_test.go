@@ -15,6 +15,12 @@ const table = `22 28 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
 30 28 0:25 / /run rw,nosuid shared:5 - tmpfs tmpfs rw
 40 28 0:30 / /srv/a\040b/proc rw - proc proc rw
 41 22 0:31 / /sys/fs/cgroup rw shared:8 - cgroup2 cgroup2 rw
+50 28 0:40 / /home/auto rw - autofs systemd-1 rw
+60 28 0:50 / /over/proc rw - proc proc rw
+61 60 8:1 / /over/proc rw - ext4 /dev/sdb1 rw
+70 28 0:60 / /under/data/sys rw - sysfs sysfs rw
+71 28 8:2 / /under rw - ext4 /dev/sdc1 rw
+72 71 0:61 / /under/proc rw - proc proc rw
 half a line
 `
 
@@ -32,12 +38,14 @@ func (tableFS) Open(name string) (afero.File, error) {
 func TestUnrealBelow(t *testing.T) {
 	w := &World{FS: tableFS{}}
 	for tree, want := range map[string][]string{
-		"/":        {"proc", "srv/a b/proc", "sys", "sys/fs/cgroup"},
+		"/":        {"proc", "srv/a b/proc", "sys", "sys/fs/cgroup", "under/proc"},
 		"/srv":     {"a b/proc"},
 		"/srv/a b": {"proc"},
 		"/srv/a":   nil,
 		"/proc":    nil, // who asks for it, gets it
-		"/home":    nil,
+		"/home":    nil, // what is mounted by itself, when it is looked at, has files
+		"/over":    nil, // what is seen is a disk
+		"/under":   {"proc"},
 	} {
 		got, err := w.unrealBelow(tree)
 		if err != nil || !slices.Equal(got, want) {
@@ -49,11 +57,13 @@ func TestUnrealBelow(t *testing.T) {
 func FuzzParseMounts(f *testing.F) {
 	f.Add([]byte(table))
 	f.Add([]byte(`1 1 0:1 / \04 - x`))
+	f.Add([]byte("1 2 0:1 / / - x\n2 1 0:1 / / - x"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, m := range parseMounts(text) {
-			if m.point == "" || m.kind == "" {
+			if m.id == "" || m.point == "" || m.kind == "" {
 				t.Errorf("%q: an empty field: %q", text, m)
 			}
+			seen(parseMounts(text), m.point)
 		}
 	})
 }

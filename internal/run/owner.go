@@ -89,7 +89,19 @@ func (o *Owner) own(fsys durable.FS, name string) error {
 	if o == nil {
 		return nil
 	}
-	return durable.Walk(fsys, name, func(name string, _ fs.FileInfo) error {
+	return durable.Walk(fsys, name, func(name string, info fs.FileInfo) error {
+		if !o.changes(info) {
+			return nil // it may be a link of one that is published
+		}
 		return fsys.Lchown(name, o.UID, o.GID)
 	})
+}
+
+// changes tells whether a file is not the owner's yet.
+func (o *Owner) changes(info fs.FileInfo) bool {
+	if o == nil {
+		return false
+	}
+	uid, gid, ok := durable.OwnerOf(info)
+	return !ok || o.UID >= 0 && o.UID != uid || o.GID >= 0 && o.GID != gid
 }

@@ -60,6 +60,14 @@ func (r *Run) Open(ctx context.Context, dst string, owner *Owner) (*Place, error
 			wait = r.waiter(0)
 		}
 	}
+	if err := r.away(clean); err != nil {
+		return nil, err
+	}
+	if r.gone(clean) {
+		if err := r.know(ctx, clean, false); err != nil {
+			return nil, err
+		}
+	}
 	for {
 		made, err := durable.MkdirAll(r.FS, r.general.RootPath, r.path(clean))
 		if errors.Is(err, syscall.ENOTDIR) {
@@ -122,8 +130,12 @@ func (r *Run) take(ctx context.Context, dst string, wait lock.Waiter) (_ *Place,
 	if err != nil {
 		return nil, err
 	}
-	if err := p.recover(ctx); err != nil {
-		return nil, errors.Join(err, p.held.Release())
+	err = r.away(dst) // before anything is withdrawn because it is not there
+	if err == nil {
+		err = p.recover(ctx)
+	}
+	if err != nil {
+		return nil, join(err, p.held.Release())
 	}
 	r.places[dst] = p
 	return p, nil
@@ -154,13 +166,16 @@ func (w *World) inside(root, dst string) (string, error) {
 	return clean, Refused(err)
 }
 
-// close removes what the run left under temporary names, and lets go of the
-// destination.
-func (p *Place) close() error {
+// close removes what the run left under temporary names, remembers that there
+// are backups, and lets go of the destination.
+func (p *Place) close(ctx context.Context) error {
 	delete(p.run.places, p.Dst)
 	var err error
+	if len(p.contents.Backups) > 0 {
+		err = p.run.know(context.WithoutCancel(ctx), p.Dst, true)
+	}
 	if !p.doubt {
-		err = p.removeTemps()
+		err = join(err, p.removeTemps())
 	}
 	// What was made in vain goes again; what holds something, stays.
 	for _, dir := range slices.Backward(p.made) {
@@ -168,7 +183,7 @@ func (p *Place) close() error {
 			break
 		}
 	}
-	return errors.Join(err, p.held.Release())
+	return join(err, p.held.Release())
 }
 
 // rescan looks at the destination again, after a change.

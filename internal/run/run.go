@@ -217,7 +217,7 @@ func (r *Run) Finish(ctx context.Context, runErr error) error {
 	}
 	for _, p := range r.places {
 		r.doubt = r.doubt || p.doubt
-		runErr = join(runErr, p.close())
+		runErr = join(runErr, p.close(ctx))
 	}
 	if runErr == nil && len(r.refused) > 0 {
 		runErr = Refused(errors.Join(r.refused...))
@@ -288,14 +288,17 @@ func (e *PendingError) Error() string {
 	if e.Count != 1 {
 		things = fmt.Sprintf("%d paths stay", e.Count)
 	}
+	state := "the local backup is safe, but not off-site: "
 	var why strings.Builder
 	seen := map[string]bool{}
 	for _, err := range e.Why {
+		if errors.As(err, new(*rottenError)) {
+			state = "not all is off-site: "
+		}
 		if text := err.Error(); !seen[text] {
 			seen[text] = true
 			why.WriteString("; " + text)
 		}
 	}
-	return "the local backup is safe, but not off-site: " + things + " pending" + why.String() +
-		"; when that is mended: btw-backup sync"
+	return state + things + " pending" + why.String() + "; when that is mended: btw-backup sync"
 }

@@ -161,7 +161,7 @@ func (r *Run) sendLocked(ctx context.Context, entry syncstate.Entry, wait lock.W
 	var opened []*Place
 	defer func() {
 		for _, p := range opened {
-			err = join(err, p.close())
+			err = join(err, p.close(ctx))
 		}
 	}()
 	for _, dst := range dsts {
@@ -343,6 +343,12 @@ func (r *Run) vanished(entry syncstate.Entry) error {
 	if !r.gone(entry.Path) || r.places[dst] == nil && dst != "" && !r.gone(dst) {
 		r.notSent(entry, fmt.Errorf("%s: went away while it was read", entry.Path))
 		return nil
+	}
+	if dst != "" {
+		if err := r.away(dst); err != nil {
+			r.notSent(entry, err)
+			return nil
+		}
 	}
 	r.Log.Info(entry.Path + " was registered and is not there: withdrawn")
 	return r.state.Withdraw(entry)

@@ -3,10 +3,12 @@ package run
 import (
 	"compress/gzip"
 	"context"
-	"fmt"
+	"errors"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"btw-backup/internal/artifact"
 	"btw-backup/internal/destination"
@@ -26,19 +28,11 @@ func (r *Run) verify(ctx context.Context, statePath string) error {
 		}
 		backup := path.Join(parts[:i+1]...)
 		if kind == destination.Tar {
-			record, ok, err := readRecord(r.FS, r.path(destination.Of(backup)), t)
-			if err != nil || !ok {
-				return err
-			}
-			stored, err := artifact.SumFile(ctx, r.FS, r.path(backup))
-			if err == nil && stored != record.Stored {
-				err = fmt.Errorf("%s is not what it was when it was made; the copy off-site is left alone", backup)
-			}
-			return err
+			return r.verifyTar(ctx, backup, t)
 		}
 		if i+1 < len(parts) && parts[i+1] != rdiff.DataDir {
 			if err := sound(ctx, r.FS, r.path(backup)); err != nil {
-				return fmt.Errorf("%s: %w; the copy off-site is left alone", backup, err)
+				return rotten(ctx, backup, err)
 			}
 			return nil
 		}
@@ -47,6 +41,24 @@ func (r *Run) verify(ctx context.Context, statePath string) error {
 		}
 	}
 	return nil
+}
+
+// verifyTar compares a tar backup with its record. One that has none that can
+// be read must at least be readable to its end.
+func (r *Run) verifyTar(ctx context.Context, backup string, t time.Time) error {
+	record, ok, err := readRecord(r.FS, r.path(destination.Of(backup)), t)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		_, _, err := artifact.IndexFile(ctx, r.FS, r.path(backup))
+		return rotten(ctx, backup, err)
+	}
+	stored, err := artifact.SumFile(ctx, r.FS, r.path(backup))
+	if err == nil && stored != record.Stored {
+		err = &rottenError{backup, "it is not what it was when it was made"}
+	}
+	return err
 }
 
 // verifyGzip reads a compressed file to its check sum.
@@ -60,8 +72,22 @@ func (r *Run) verifyGzip(ctx context.Context, statePath string) error {
 	if err == nil {
 		_, err = io.Copy(io.Discard, z)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w; the copy off-site is left alone", statePath, err)
+	return rotten(ctx, statePath, err)
+}
+
+// rottenError says that what lies here is not what was made, so that the copy
+// off-site is better. Only a person can bring it back.
+type rottenError struct{ path, why string }
+
+func (e *rottenError) Error() string {
+	return e.path + " is damaged here: " + e.why + ". Its copy off-site is left alone: copy it back from there, or set the damaged one aside by another name"
+}
+
+// rotten makes a rottenError of what was found in a file's content. What the
+// file system says is no verdict.
+func rotten(ctx context.Context, path string, err error) error {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(*fs.PathError)) {
+		return err
 	}
-	return nil
+	return &rottenError{path, err.Error()}
 }

@@ -41,10 +41,10 @@ type General struct {
 	S3cmdConfig string
 
 	// S3Engine is what speaks to an s3:// prefix: "native", which empty is
-	// too, or "s3cmd", the program. S3NoSSE says that the server is not asked to encrypt, S3Workers
-	// how many requests are under way at once, 0 the engine's own number, and
-	// S3Timeout how long it goes on trying without getting anywhere, 0 the
-	// engine's own time.
+	// too, or "s3cmd", the program. S3NoSSE says that the server is not asked
+	// to encrypt, S3Workers how many requests are under way at once, 0 the
+	// engine's own number, and S3Timeout how long it goes on trying without
+	// getting anywhere, 0 the engine's own time.
 	S3Engine  string
 	S3NoSSE   bool
 	S3Workers int
@@ -52,7 +52,14 @@ type General struct {
 
 	// LockTimeout is how long a run waits for another one.
 	LockTimeout time.Duration
+
+	// StallTimeout is how long a tool may do nothing before it is stopped.
+	StallTimeout time.Duration
 }
+
+// DefaultStallTimeout is how long a tool may do nothing: longer than a server
+// that wakes up, or a lock in a database that is held for a moment, takes.
+const DefaultStallTimeout = time.Hour
 
 // DefaultLockTimeout is how long a run waits for another one that holds what
 // it needs: longer than a large backup takes, and shorter than a day, so that
@@ -140,7 +147,7 @@ func (d Dir) General() (General, error) {
 	if err != nil {
 		return g, err
 	}
-	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT",
+	if err := v.check("ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT",
 		"S3_ENGINE", "S3_SSE", "S3_WORKERS", "S3_TIMEOUT"); err != nil {
 		return g, err
 	}
@@ -154,6 +161,9 @@ func (d Dir) General() (General, error) {
 		return g, err
 	}
 	if g.LockTimeout, err = v.span("LOCK_TIMEOUT", DefaultLockTimeout); err != nil {
+		return g, err
+	}
+	if g.StallTimeout, err = v.span("STALL_TIMEOUT", DefaultStallTimeout); err != nil {
 		return g, err
 	}
 	if err := v.s3(&g); err != nil {

@@ -82,15 +82,15 @@ func TestGeneral(t *testing.T) {
 		want       settings.General
 	}{
 		{
-			"all of it", "ROOT_PATH = \"/srv/backup\"\nS3CMD_CONFIG = \"/etc/s3cfg\"\nS3_URI_PREFIX = \"s3://bucket/x\"\nLOCK_TIMEOUT = \"1h\"",
-			settings.General{RootPath: "/srv/backup", S3cmdConfig: "/etc/s3cfg", S3Prefix: "s3://bucket/x", LockTimeout: time.Hour},
+			"all of it", "ROOT_PATH = \"/srv/backup\"\nS3CMD_CONFIG = \"/etc/s3cfg\"\nS3_URI_PREFIX = \"s3://bucket/x\"\nLOCK_TIMEOUT = \"1h\"\nSTALL_TIMEOUT = \"20m\"",
+			settings.General{RootPath: "/srv/backup", S3cmdConfig: "/etc/s3cfg", S3Prefix: "s3://bucket/x", LockTimeout: time.Hour, StallTimeout: 20 * time.Minute},
 		},
-		{"no off-site", `ROOT_PATH="/b"`, settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout}},
-		{"not clean", `ROOT_PATH="/srv//x/../backup/"`, settings.General{RootPath: "/srv/backup", LockTimeout: settings.DefaultLockTimeout}},
-		{"the last one counts", "ROOT_PATH=\"/a\"\nROOT_PATH=\"/b\"", settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout}},
+		{"no off-site", `ROOT_PATH="/b"`, settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
+		{"not clean", `ROOT_PATH="/srv//x/../backup/"`, settings.General{RootPath: "/srv/backup", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
+		{"the last one counts", "ROOT_PATH=\"/a\"\nROOT_PATH=\"/b\"", settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
 		{
 			"other names are let be", "ROOT_PATH=\"/b\"\nAWSCLI_PROFILE=\"x\"\nMY_HELPER=a function\nDEBUG=true\nPATH=[]\nTYPE=\"tar\"",
-			settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout},
+			settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
