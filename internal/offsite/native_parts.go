@@ -29,6 +29,28 @@ func (s *sending) partSize(size int64) int64 {
 	return part
 }
 
+// inParts tells whether a file is sent in parts.
+func (s *sending) inParts(l *source) bool {
+	return s.access.config.Multipart && l.info.Size() > s.access.config.PartSize
+}
+
+// sumParts finds the MD5s of a file's parts, if it is sent in any.
+func (s *sending) sumParts(l *source) error {
+	if !s.inParts(l) {
+		return nil
+	}
+	size := l.info.Size()
+	part := s.partSize(size)
+	for offset := int64(0); offset < size; offset += part {
+		sum, err := s.sumOf(l, offset, min(part, size-offset))
+		if err != nil {
+			return err
+		}
+		l.parts = append(l.parts, sum)
+	}
+	return nil
+}
+
 func (s *sending) uploadParts(t *task, l *source) (err error) {
 	key, options := s.prefix+t.key, s.options(l)
 	var id string
@@ -73,26 +95,28 @@ func (s *sending) uploadParts(t *task, l *source) (err error) {
 	return err
 }
 
-// sendParts sends the parts of a file.
+// sendParts sends the parts of a file. When one fails, no other is begun; but
+// those under way end by themselves: a part that a server is still busy with
+// brings an upload that was aborted back.
 func (s *sending) sendParts(t *task, l *source, id string) ([]minio.CompletePart, error) {
 	size, part := l.info.Size(), s.partSize(l.info.Size())
 	parts := make([]minio.CompletePart, (size+part-1)/part)
-	ctx, stop := context.WithCancelCause(s.ctx)
+	going, stop := context.WithCancelCause(s.ctx)
 	defer stop(nil)
 	var sent sync.WaitGroup
 	for i := range parts {
 		select {
 		case s.parts <- struct{}{}:
-		case <-ctx.Done():
+		case <-going.Done():
 		}
-		if ctx.Err() != nil {
+		if going.Err() != nil {
 			break
 		}
 		sent.Add(1)
 		go func() {
 			defer func() { <-s.parts; sent.Done() }()
 			offset := int64(i) * part
-			etag, err := s.sendPart(ctx, t, l, id, i+1, offset, min(part, size-offset))
+			etag, err := s.sendPart(t, l, id, i+1, offset, min(part, size-offset))
 			if err != nil {
 				stop(err)
 				return
@@ -101,18 +125,20 @@ func (s *sending) sendParts(t *task, l *source, id string) ([]minio.CompletePart
 		}()
 	}
 	sent.Wait()
-	return parts, context.Cause(ctx)
+	return parts, context.Cause(going)
 }
 
-func (s *sending) sendPart(ctx context.Context, t *task, l *source, id string, number int, offset, size int64) (etag string, err error) {
-	sum, err := s.sumOf(l, offset, size)
-	if err != nil {
+func (s *sending) sendPart(t *task, l *source, id string, number int, offset, size int64) (etag string, err error) {
+	var sum []byte
+	if l.parts != nil {
+		sum = l.parts[number-1]
+	} else if sum, err = s.sumOf(l, offset, size); err != nil {
 		return "", err
 	}
-	err = s.request(ctx, t.path, func(ctx context.Context, c *minio.Core) error {
+	err = s.request(s.ctx, t.path, func(ctx context.Context, c *minio.Core) error {
 		ctx, a := answered(ctx)
 		sent, err := c.PutObjectPart(ctx, s.bucket, s.prefix+t.key, id, number, s.body(l, offset, size), size,
-			minio.PutObjectPartOptions{Md5Base64: base64.StdEncoding.EncodeToString(sum)})
+			minio.PutObjectPartOptions{Md5Base64: base64.StdEncoding.EncodeToString(sum), DisableContentSha256: true})
 		if err != nil {
 			return s.uploadError(t, l, err)
 		}

@@ -23,7 +23,7 @@ func (s *sending) upload(t *task, l *source) error {
 		return err
 	}
 	var err error
-	if s.access.config.Multipart && l.info.Size() > s.access.config.PartSize {
+	if s.inParts(l) {
 		err = s.uploadParts(t, l)
 	} else {
 		err = s.uploadWhole(t, l)
@@ -56,10 +56,11 @@ func (s *sending) uploadWhole(t *task, l *source) error {
 	if err != nil {
 		return err
 	}
+	// The signature covers the MD5, which the server checks: that is enough for
+	// what is large, and spares both sides to sum it up in yet another way.
+	options.DisableContentSha256 = true
 	sha := ""
 	if l.content != nil || size == 0 {
-		// Signed as a whole; a larger file is signed in chunks, as it goes.
-		options.DisableContentSha256 = true
 		whole := sha256.Sum256(l.content)
 		sha = hex.EncodeToString(whole[:])
 	}
