@@ -78,6 +78,76 @@ func Bench() error {
 	return run("go", "test", "-run", "^$", "-bench", cmp.Or(os.Getenv("BENCH"), "."), "-benchtime", "1x", "-timeout", "1h", "./...")
 }
 
+// Ring tries every crash of the first ring, not only a sample: some hours.
+func Ring() error {
+	return run("env", "RING=full", "go", "test", "-count=1", "-timeout", "0", "-v", "-run", "^TestRing", "./cmd/btw-backup")
+}
+
+// Mutants breaks the protocol in a copy of the source, by each patch in cmd/btw-backup/testdata/mutants, and
+// fails unless the first ring notices.
+func Mutants() error {
+	patches, err := filepath.Glob("cmd/btw-backup/testdata/mutants/*.patch")
+	if err != nil {
+		return err
+	}
+	if caught, err := mutant(""); err != nil || caught {
+		return errors.Join(err, errors.New("the first ring finds fault with the source as it is"))
+	}
+	var alive []string
+	for _, patch := range patches {
+		caught, err := mutant(patch)
+		if err != nil {
+			return fmt.Errorf("%s: %w", patch, err)
+		}
+		if !caught {
+			alive = append(alive, filepath.Base(patch))
+		}
+	}
+	if len(alive) > 0 {
+		return fmt.Errorf("the first ring did not notice: %s", strings.Join(alive, ", "))
+	}
+	fmt.Fprintf(os.Stderr, "all %d mutants were caught\n", len(patches))
+	return nil
+}
+
+// mutant tells whether the first ring notices a patch; "" is none.
+func mutant(patch string) (caught bool, err error) {
+	dir, err := os.MkdirTemp("", "btw-mutant-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a copy
+	if err := run("sh", "-c", "tar -cf - --exclude=./.git --exclude=./bin . | tar -xf - -C "+dir); err != nil {
+		return false, err
+	}
+	if patch != "" {
+		if patch, err = filepath.Abs(patch); err != nil {
+			return false, err
+		}
+		if err := run("git", "-C", dir, "apply", patch); err != nil {
+			return false, err
+		}
+	}
+	if err := run("go", "-C", dir, "vet", "./internal/durable", "./internal/syncstate", "./internal/run"); err != nil {
+		return false, fmt.Errorf("the mutant cannot live: %w", err)
+	}
+	cmd := exec.Command("go", "-C", dir, "test", "-count=1", "-run", "^TestRing$", "./cmd/btw-backup")
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		return false, err
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "ring_test.go:") {
+			fmt.Fprintf(os.Stderr, "%s is caught: %s", filepath.Base(patch), line)
+			return true, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s%w", out, err)
+	}
+	return false, nil
+}
+
 // Fuzz runs every fuzz target for the time in FUZZTIME, or 10s.
 func Fuzz() error {
 	if err := install(); err != nil {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/afero"
@@ -220,7 +222,8 @@ func (d *directoryRun) differs(ctx context.Context, one *put) (bool, error) {
 }
 
 // sweep removes what an interrupted copy left in a directory of the target.
-// There is one sender at a time, so nobody is writing it now.
+// There is one sender at a time, so nobody is writing it now. What that copy
+// did finish may not be durable yet, and is not sent again: it is made so.
 func (d *directoryRun) sweep(dir string) error {
 	if d.swept[dir] {
 		return nil
@@ -237,7 +240,7 @@ func (d *directoryRun) sweep(dir string) error {
 			}
 		}
 	}
-	return nil
+	return durable.SyncDir(d.FS, d.abs(dir))
 }
 
 // remove implements engine. The deletions are durable before it returns, so
@@ -260,7 +263,7 @@ func (d *directoryRun) remove(ctx context.Context, objects []object) error {
 		delete(touched, o.path)
 		touched[path.Dir(o.path)] = true
 	}
-	for dir := range touched {
+	for _, dir := range slices.Sorted(maps.Keys(touched)) {
 		if err := durable.SyncDir(d.FS, d.abs(dir)); err != nil {
 			return err
 		}

@@ -142,7 +142,8 @@ func keepRdiff(ctx context.Context, content string) func(*run.Run) error {
 	}
 }
 
-// TestTheOrderOfEachKeeping holds every kind of run to the protocol: durable
+// TestTheOrderOfEachKeeping holds every kind of run to the protocol: what a
+// killed run did not sync, synced; then the artifact durable
 // under a temporary name, registered, renamed, the name durable, recorded, sent,
 // marked as done.
 func TestTheOrderOfEachKeeping(t *testing.T) {
@@ -153,6 +154,7 @@ func TestTheOrderOfEachKeeping(t *testing.T) {
 	s.perform(func(r *run.Run) error { return r.SendPending(ctx, true) }) // the marker of ROOT_PATH
 
 	s.expect("tar, first", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 mkdir root/tar
 sync root
 sync root/tar
@@ -175,8 +177,10 @@ sync config/sync_state
 `)
 	s.now = s.now.Add(time.Hour)
 	s.expect("tar, unchanged for the first time", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 sync root
 sync root/tar
+sync root/tar/.btw-records
 append "+push tar/log.txt"
 sync config/sync_state
 open root/tar/.btw-tmp-log.txt
@@ -188,8 +192,11 @@ append "-push tar/log.txt"
 sync config/sync_state
 `)
 	s.expect("tar, unchanged again", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 sync root
 sync root/tar
+sync root/tar/.btw-records
+sync root/tar/log.txt
 append "+push tar/log.txt"
 sync config/sync_state
 append root/tar/log.txt
@@ -199,6 +206,7 @@ append "-push tar/log.txt"
 sync config/sync_state
 `)
 	s.expect("rdiff, full", s.perform(keepRdiff(ctx, "one")), `
+sync config/sync_state
 mkdir root/rdiff
 sync root
 sync root/rdiff
@@ -223,8 +231,10 @@ sync config/sync_state
 `)
 	s.now = s.now.Add(time.Hour)
 	increment := `
+sync config/sync_state
 sync root
 sync root/rdiff
+sync root/rdiff/.btw-records
 open root/rdiff/.btw-tmp-artifact/backup.tar
 sync root/rdiff/.btw-tmp-artifact/backup.tar
 clone into root/rdiff/.btw-tmp-chain
