@@ -23,6 +23,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
 	"btw-backup/internal/rdiff"
 	"btw-backup/internal/run"
 	"btw-backup/internal/settings"
@@ -155,6 +156,8 @@ type silent struct{}
 func (silent) Warn(string)            {}
 func (silent) Info(string)            {}
 func (silent) Progress(string, int64) {}
+
+func (silent) Transfer(string, offsite.Progress) {}
 
 // listed restores whatever list shows of a destination, in its order, and
 // returns what each state held.
