@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -13,8 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
+	"btw-backup/internal/testkit/s3server"
 	"btw-backup/internal/testkit/tools"
 )
 
@@ -31,6 +35,7 @@ func All() error {
 // Test installs the programs that the tests run, vets and tests everything, with the race detector.
 // Where it may not install (not root, or no Debian), it prints the command and fails.
 func Test() error {
+	servers := buildServers()
 	if err := install(); err != nil {
 		return err
 	}
@@ -55,15 +60,92 @@ func Test() error {
 			return err
 		}
 	}
+	if err := <-servers; err != nil {
+		return err
+	}
 	return run("env", "CGO_ENABLED=1", "go", "test", "-race", "./...")
 }
 
-// Bench runs every benchmark once.
+// Bench runs every benchmark once, or those that the environment variable BENCH matches, such as Offsite.
 func Bench() error {
+	servers := buildServers()
 	if err := install(); err != nil {
 		return err
 	}
-	return run("go", "test", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")
+	if err := <-servers; err != nil {
+		return err
+	}
+	return run("go", "test", "-run", "^$", "-bench", cmp.Or(os.Getenv("BENCH"), "."), "-benchtime", "1x", "-timeout", "1h", "./...")
+}
+
+// Ring tries every crash of the first ring, not only a sample: some hours.
+func Ring() error {
+	return run("env", "RING=full", "go", "test", "-count=1", "-timeout", "0", "-v", "-run", "^TestRing", "./cmd/btw-backup")
+}
+
+// Mutants breaks the protocol in a copy of the source, by each patch in cmd/btw-backup/testdata/mutants, and
+// fails unless the first ring notices.
+func Mutants() error {
+	patches, err := filepath.Glob("cmd/btw-backup/testdata/mutants/*.patch")
+	if err != nil {
+		return err
+	}
+	if caught, err := mutant(""); err != nil || caught {
+		return errors.Join(err, errors.New("the first ring finds fault with the source as it is"))
+	}
+	var alive []string
+	for _, patch := range patches {
+		caught, err := mutant(patch)
+		if err != nil {
+			return fmt.Errorf("%s: %w", patch, err)
+		}
+		if !caught {
+			alive = append(alive, filepath.Base(patch))
+		}
+	}
+	if len(alive) > 0 {
+		return fmt.Errorf("the first ring did not notice: %s", strings.Join(alive, ", "))
+	}
+	fmt.Fprintf(os.Stderr, "all %d mutants were caught\n", len(patches))
+	return nil
+}
+
+// mutant tells whether the first ring notices a patch; "" is none.
+func mutant(patch string) (caught bool, err error) {
+	dir, err := os.MkdirTemp("", "btw-mutant-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a copy
+	if err := run("sh", "-c", "tar -cf - --exclude=./.git --exclude=./bin . | tar -xf - -C "+dir); err != nil {
+		return false, err
+	}
+	if patch != "" {
+		if patch, err = filepath.Abs(patch); err != nil {
+			return false, err
+		}
+		if err := run("git", "-C", dir, "apply", patch); err != nil {
+			return false, err
+		}
+	}
+	if err := run("go", "-C", dir, "vet", "./internal/durable", "./internal/syncstate", "./internal/run"); err != nil {
+		return false, fmt.Errorf("the mutant cannot live: %w", err)
+	}
+	cmd := exec.Command("go", "-C", dir, "test", "-count=1", "-run", "^TestRing$", "./cmd/btw-backup")
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		return false, err
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "ring_test.go:") {
+			fmt.Fprintf(os.Stderr, "%s is caught: %s", filepath.Base(patch), line)
+			return true, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s%w", out, err)
+	}
+	return false, nil
 }
 
 // Fuzz runs every fuzz target for the time in FUZZTIME, or 10s.
@@ -187,6 +269,26 @@ func install() error {
 		return fmt.Errorf("still missing, although installed: %s", strings.Join(packages, " "))
 	}
 	return nil
+}
+
+// buildServers begins to build the S3 servers that the tests start, beside
+// what else there is to do: MinIO takes two or three minutes, the first time.
+// What comes out of the channel tells that they are built.
+func buildServers() <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		var errs []error
+		for _, kind := range slices.Backward(s3server.Kinds) { // the longest first
+			start := time.Now()
+			_, err := s3server.Build(kind)
+			if took := time.Since(start); err == nil && took > time.Second {
+				fmt.Fprintf(os.Stderr, "+ built %s in %s\n", kind, took.Round(time.Second))
+			}
+			errs = append(errs, err)
+		}
+		done <- errors.Join(errs...)
+	}()
+	return done
 }
 
 // submodules returns the directories with Go files and a go.mod of their own.

@@ -100,13 +100,10 @@ type site struct {
 func newSite(b *testing.B, kind string) *site {
 	dir := b.TempDir()
 	s := &site{
-		program: filepath.Join(dir, "btw-backup"),
+		program: product(b),
 		config:  filepath.Join(dir, "config"),
 		tree:    filepath.Join(dir, "tree"),
 	}
-	build := exec.Command("go", "build", "-trimpath", "-o", s.program, "btw-backup/cmd/btw-backup")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	command(b, build)
 
 	root, offSite := filepath.Join(dir, "root"), filepath.Join(dir, "off-site")
 	for _, name := range []string{s.config, root, offSite} {

@@ -50,6 +50,7 @@ func All(r *run.Run) []starlib.Builtin {
 		logUnchanged(r),
 		s3Push(r),
 		s3Sync(r),
+		preview(r),
 		registerAll(r),
 		sendPending(r),
 		backups(r),

@@ -101,6 +101,11 @@ func (l *log) Progress(what string, bytes int64) {
 			text += fmt.Sprintf(", %s/s", run.Bytes(int64(float64(bytes)/s)))
 		}
 	}
+	l.draw(now, text)
+}
+
+// draw puts a line of progress in the place of the one before.
+func (l *log) draw(now time.Time, text string) {
 	l.erase()
 	l.drawn, l.status = now, text
 	_, _ = fmt.Fprint(l.out, l.faint.Sprint(l.fit(text)))

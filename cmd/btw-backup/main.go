@@ -58,7 +58,7 @@ func realMain(clock run.Clock) int {
 	p := &program{
 		world: run.World{
 			FS: durable.OS{}, Exec: exec.OS{}, Clock: clock, Locker: lock.OS{},
-			Pinger: ping.HTTP{},
+			Getenv: os.LookupEnv, Pinger: ping.HTTP{},
 		},
 		stdout: os.Stdout,
 		log:    newLog(os.Stderr),

@@ -46,12 +46,14 @@ func (o *output) Write(p []byte) (int, error) {
 // global are the flags of every command.
 type global struct {
 	quiet       bool
+	verbose     bool
 	configDir   string
 	lockTimeout string
 }
 
 func (g *global) declare(flags *pflag.FlagSet) {
 	flags.BoolVarP(&g.quiet, "quiet", "q", false, "make the command run quietly")
+	flags.BoolVarP(&g.verbose, "verbose", "v", false, "name each file that is sent or deleted off-site")
 	flags.StringVar(&g.configDir, "config-dir", g.configDir, "where the configuration is, a directory `DIR`")
 	flags.StringVar(&g.lockTimeout, "lock-timeout", "", "how long to wait for another run, `SPAN` (90s, 2h); LOCK_TIMEOUT in config.py")
 }
@@ -98,6 +100,9 @@ func (p *program) command(args []string) (*cobra.Command, error) {
 		return nil, &usageError{err: fmt.Errorf("--config-dir: %s is not a directory", g.configDir)}
 	}
 	p.log.quiet = g.quiet
+	if g.verbose {
+		p.world.Verbose = p.log.line
+	}
 	p.world.Log = p.log
 	p.world.Config = settings.Dir{FS: p.world.FS, Path: g.configDir, Eval: starlib.EvalConfig, UID: os.Geteuid()}
 	if g.lockTimeout != "" {
@@ -211,7 +216,7 @@ func (p *program) host(r *run.Run) *starlib.Host {
 		Site:          siteFS{p.world.Config, dir},
 		SiteName:      dir,
 		Stock:         recipes.FS(),
-		ReservedFlags: []string{"help", "h", "quiet", "q", "config-dir", "lock-timeout", "version"},
+		ReservedFlags: []string{"help", "h", "quiet", "q", "verbose", "v", "config-dir", "lock-timeout", "version"},
 		Print: func(line string) {
 			p.log.done()
 			_, _ = fmt.Fprintln(p.stdout, line) // the output remembers its error

@@ -119,7 +119,10 @@ func (p *program) perform(ctx context.Context, name string, values map[string]st
 	world := p.world
 	// If the settings cannot be read, the recipe will hear of it.
 	if general, err := world.General(); err == nil {
-		world.Exec = exec.OS{Stall: general.StallTimeout}
+		if tools, ok := world.Exec.(exec.OS); ok {
+			tools.Stall = general.StallTimeout
+			world.Exec = tools
+		}
 	}
 	r := run.New(world)
 	recipe, err := p.host(r).Load(ctx, name)

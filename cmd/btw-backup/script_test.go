@@ -194,9 +194,10 @@ func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%s", s.SQL(ts.Value("t").(testing.TB), args[0], args[1]))
 }
 
-// s3server: starts an S3 server, and configures btw-backup to use it.
+// s3server LINE…: starts an S3 server, and configures btw-backup to use it, with
+// these lines besides.
 func cmdS3server(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 0, "s3server")
+	usage(ts, !neg, "s3server [LINE…]")
 	t := ts.Value("t").(testing.TB)
 	s := s3server.Start(t)
 	cfg := ts.MkAbs("s3cfg")
@@ -204,6 +205,7 @@ func cmdS3server(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("BUCKET", s.URI(""))
 	ts.Check(os.MkdirAll(ts.Getenv("CONFIG"), 0o700))
 	text := fmt.Sprintf("ROOT_PATH = %q\nS3CMD_CONFIG = %q\nS3_URI_PREFIX = %q\n", ts.Getenv("ROOT"), cfg, s.URI("backups"))
+	text += strings.Join(args, "\n") + "\n"
 	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("CONFIG"), "config.py"), []byte(text), 0o600))
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/afero"
@@ -73,6 +75,22 @@ func (d *directory) sendTree(ctx context.Context, t *tree, deletions bool) error
 	}
 	e := &directoryRun{directory: d, swept: map[string]bool{}}
 	return d.carryOut(ctx, e, newPlan(t, there, true, deletions && t.isDir))
+}
+
+// Preview implements [Store].
+func (d *directory) Preview(ctx context.Context, p string, deletions bool, show func(Change)) error {
+	t, err := d.local.read(ctx, p)
+	if err == nil {
+		err = d.Check(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	there, err := d.list(ctx, t.path)
+	if err != nil {
+		return onlyOwn(err)
+	}
+	return onlyOwn(d.preview(ctx, &directoryRun{directory: d}, newPlan(t, there, true, deletions && t.isDir), show))
 }
 
 // list finds what the target holds at p and below it.
@@ -189,8 +207,23 @@ func (d *directoryRun) putOne(ctx context.Context, one put) error {
 	return err
 }
 
+// differs tells whether a file would be sent.
+func (d *directoryRun) differs(ctx context.Context, one *put) (bool, error) {
+	if one.there == nil || !one.there.kind.IsRegular() {
+		return true, nil
+	}
+	f, err := d.FS.Open(d.local.abs(one.path))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	equal, err := sameContent(ctx, d.FS, f, one.info.Size(), d.abs(one.path))
+	return !equal, err
+}
+
 // sweep removes what an interrupted copy left in a directory of the target.
-// There is one sender at a time, so nobody is writing it now.
+// There is one sender at a time, so nobody is writing it now. What that copy
+// did finish may not be durable yet, and is not sent again: it is made so.
 func (d *directoryRun) sweep(dir string) error {
 	if d.swept[dir] {
 		return nil
@@ -207,7 +240,7 @@ func (d *directoryRun) sweep(dir string) error {
 			}
 		}
 	}
-	return nil
+	return durable.SyncDir(d.FS, d.abs(dir))
 }
 
 // remove implements engine. The deletions are durable before it returns, so
@@ -230,7 +263,7 @@ func (d *directoryRun) remove(ctx context.Context, objects []object) error {
 		delete(touched, o.path)
 		touched[path.Dir(o.path)] = true
 	}
-	for dir := range touched {
+	for _, dir := range slices.Sorted(maps.Keys(touched)) {
 		if err := durable.SyncDir(d.FS, d.abs(dir)); err != nil {
 			return err
 		}

@@ -8,14 +8,18 @@ import (
 	"testing"
 )
 
-// engines calls a test with the directory engine and with the s3cmd engine on
-// a scripted s3cmd. copied reads the copy back; without directories, since a
+// engines calls a test with the directory engine, with the native one on a
+// server in memory, and with the s3cmd engine on a scripted s3cmd. copied reads the copy back; without directories, since a
 // bucket has none.
 func engines(t *testing.T, test func(s *site, copied func() map[string]string)) {
 	t.Run("directory", func(t *testing.T) {
 		s := newSite(t)
 		s.uri = "file://" + s.target
 		test(s, func() map[string]string { return s.tree(s.target) })
+	})
+	t.Run("native", func(t *testing.T) {
+		s, server := nativeSite(t)
+		test(s, func() map[string]string { return server.copied(t) })
 	})
 	t.Run("s3cmd", func(t *testing.T) {
 		b := bucket{}

@@ -50,15 +50,9 @@ func (l local) read(ctx context.Context, p string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := l.top(p)
+	info, err := l.topOf(p, mustBeDir)
 	if err != nil {
 		return nil, err
-	}
-	if mustBeDir && !info.IsDir() {
-		return nil, fmt.Errorf("%s: is not a directory", l.abs(p))
-	}
-	if !info.IsDir() && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is neither a file nor a directory", l.abs(p))
 	}
 	t := &tree{path: p, isDir: info.IsDir(), repos: map[string]bool{}, filled: map[string]bool{}}
 	if t.keep, err = l.setAside(p); err != nil {
@@ -139,6 +133,21 @@ func (t *tree) visit(l local, name string, info fs.FileInfo) error {
 	}
 	t.items = append(t.items, item{rel, info})
 	return nil
+}
+
+// topOf is top for what is to be sent: a file, or a directory.
+func (l local) topOf(p string, mustBeDir bool) (fs.FileInfo, error) {
+	info, err := l.top(p)
+	if err != nil {
+		return nil, err
+	}
+	if mustBeDir && !info.IsDir() {
+		return nil, fmt.Errorf("%s: is not a directory", l.abs(p))
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is neither a file nor a directory", l.abs(p))
+	}
+	return info, nil
 }
 
 // top describes what is at p. Only that p itself is not there is told by an

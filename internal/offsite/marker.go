@@ -83,6 +83,9 @@ func (d *directory) adopt(id string) error {
 		if err := durable.WriteBytes(d.FS, d.abs(Marker), []byte(id+"\n"), nil); err != nil {
 			return d.unavailable("%v", err)
 		}
+	} else if err := durable.SyncDir(d.FS, d.target); err != nil {
+		// A run that was killed may have put it there a moment ago.
+		return d.unavailable("%v", err)
 	}
 	// Remembered last: the reverse, cut off in the middle, would look like a
 	// disk that is not mounted.

@@ -203,7 +203,7 @@ func TestNew(t *testing.T) {
 		s.ok(os.Symlink("root/deep/../", s.root+"/../link"))
 		s.ok(os.Mkdir(s.root+"/deep", 0o700))
 		uri := strings.NewReplacer("ROOT", s.root, "LINK", strings.TrimSuffix(s.root, "root")+"link").Replace(test.uri)
-		_, err := New(Config{FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: "/x"})
+		_, err := New(Config{FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: "/x", Clock: realClock{}})
 		switch {
 		case test.want == "" && err != nil:
 			t.Errorf("%s: got error %v", test.uri, err)

@@ -33,6 +33,20 @@ type plan struct {
 	puts    [phases][]put
 	deletes [2][]object // the second only when the first are gone
 	empty   []string    // directories in whose copies nothing is deleted; see empty.go
+	path    string      // what it is of
+	listed  int64       // how many files are off-site
+}
+
+// deletions tells how many files are to be deleted.
+func (p *plan) deletions() (n int64) {
+	for _, objects := range p.deletes {
+		for _, o := range objects {
+			if !o.kind.IsDir() {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // failure is a thing that could not be sent, while others could.
@@ -61,7 +75,12 @@ func newPlan(t *tree, there []object, directories, deletions bool) *plan {
 	for i := range there {
 		byPath[there[i].path] = &there[i]
 	}
-	p := &plan{}
+	p := &plan{path: t.path}
+	for _, o := range there {
+		if !o.kind.IsDir() {
+			p.listed++
+		}
+	}
 	wanted, gone := map[string]bool{}, map[string]bool{}
 	for _, it := range t.items {
 		if it.info.IsDir() && !directories {
@@ -177,6 +196,9 @@ func (b *base) carryOut(ctx context.Context, e engine, p *plan) error {
 			errs = append(errs, f.err)
 		}
 		return together(errs)
+	}
+	if err := b.tooMany(p.path, p.deletions(), p.listed); err != nil {
+		return errors.Join(append(errs, err)...)
 	}
 	for _, objects := range p.deletes {
 		var sure []object

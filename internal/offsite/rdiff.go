@@ -12,18 +12,22 @@ import (
 // knows how to mend a repository in which it was cut off, so a copy is sent
 // in the order in which it would have come about here:
 //
-//  1. increments and metadata, which nobody looks at yet
+//  1. increments, which nobody looks at yet
 //  2. the new current_mirror marker: from now on there are two, which says
 //     that a run is going on, and "regress" returns to the older state
-//  3. the mirror, whose older state can now be had from the increments
-//  4. statistics and the log
+//  3. the metadata
+//  4. the mirror, whose older state can now be had from the increments
+//  5. statistics and the log
 //
 // and, after all uploads, the deletions, the old marker last of all: with it
 // the repository is whole. A marker sent before the increments would leave
-// what regress cannot mend (two markers and no increment).
+// what regress cannot mend (two markers and no increment); metadata sent
+// before the marker what nothing is restored from (two snapshots of it and one
+// marker).
 const (
-	phaseData = iota
+	phaseIncrements = iota
 	phaseMarker
+	phaseMetadata
 	phaseMirror
 	phaseStatistics
 	phases
@@ -47,7 +51,7 @@ func repoOf(repos map[string]bool, p string) (repo string, ok bool) {
 func phaseOf(repos map[string]bool, p string) int {
 	repo, ok := repoOf(repos, p)
 	if !ok || p == repo {
-		return phaseData
+		return phaseIncrements
 	}
 	data, ok := strings.CutPrefix(p, join(repo, rdiff.DataDir))
 	switch {
@@ -55,12 +59,14 @@ func phaseOf(repos map[string]bool, p string) int {
 		return phaseMirror
 	case isMarker(p):
 		return phaseMarker
+	case data == "", data == "/increments", strings.HasPrefix(data, "/increments/"), strings.HasPrefix(data, "/increments."):
+		return phaseIncrements
 	case strings.HasPrefix(data, "/session_statistics."),
 		strings.HasPrefix(data, "/file_statistics."),
 		data == "/"+rdiff.Log:
 		return phaseStatistics
 	}
-	return phaseData
+	return phaseMetadata
 }
 
 // isMarker tells whether p is a repository's current_mirror marker.

@@ -45,21 +45,9 @@ const s3cmdPackage = "s3cmd"
 const listName = durable.TempPrefix + "offsite-files"
 
 func newS3cmd(b base) (Store, error) {
-	bucket, prefix, _ := strings.Cut(strings.TrimPrefix(b.URI, "s3://"), "/")
-	if bucket == "" {
-		return nil, fmt.Errorf("S3_URI_PREFIX %q: names no bucket: write s3://BUCKET/PREFIX", b.URI)
-	}
-	if !utf8.ValidString(prefix) || prefix != printable(prefix) {
-		return nil, fmt.Errorf("S3_URI_PREFIX %q: may not hold control characters", b.URI)
-	}
-	if b.S3cmdConfig == "" {
-		return nil, errors.New("you must specify S3CMD_CONFIG in the general configuration")
-	}
-	if !filepath.IsAbs(b.S3cmdConfig) {
-		return nil, fmt.Errorf("S3CMD_CONFIG %s: must be an absolute path", b.S3cmdConfig)
-	}
-	if prefix != "" && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
+	bucket, prefix, err := b.bucketAndPrefix()
+	if err != nil {
+		return nil, err
 	}
 	return &s3cmd{base: b, bucket: bucket, prefix: prefix}, nil
 }
@@ -166,6 +154,30 @@ func (s *s3cmd) sync(ctx context.Context, t *tree) error {
 		return err
 	}
 	return run.verify(ctx, t)
+}
+
+// Preview implements [Store].
+func (s *s3cmd) Preview(ctx context.Context, p string, deletions bool, show func(Change)) error {
+	t, err := s.local.read(ctx, p)
+	if err == nil {
+		err = collisions(t)
+	}
+	if err == nil {
+		err = s.Check(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	list := s.list
+	if !t.isDir {
+		list = s.listPrefix
+	}
+	there, err := list(ctx, t.path)
+	if err != nil {
+		return onlyOwn(err)
+	}
+	translate(t, there)
+	return onlyOwn(s.preview(ctx, &s3cmdRun{s3cmd: s}, newPlan(t, there, false, deletions && t.isDir), show))
 }
 
 // s3cmdRun is the engine of one Push or Sync.

@@ -54,6 +54,8 @@ func TestRealSync(t *testing.T) {
 		prefix string
 		dirs   bool
 	}{
+		{"native, no prefix", "", false},
+		{"native, prefix", "some/prefix é+%41", false},
 		{"s3cmd, no prefix", "", false},
 		{"s3cmd, prefix", "some/prefix é+%41", false},
 		{"s3cmd, prefix with slash", "some/", false},
@@ -66,6 +68,9 @@ func TestRealSync(t *testing.T) {
 			if test.dirs {
 				s = newSite(t)
 				store, copied = s.store(""), s.target
+			} else if strings.HasPrefix(test.name, "native") {
+				s, _, copied = nativeRealSite(t, test.prefix)
+				store = s.store("")
 			} else {
 				s, store, copied = realSite(t, test.prefix)
 			}

@@ -342,6 +342,12 @@ func TestS3cmdManyDeletions(t *testing.T) {
 	}
 	s, spy, store := fakeSite(t, b)
 	s.write(s.root, map[string]string{"keep": "1"})
+	var many *DeletionsError
+	if err := store.Sync(context.Background(), ""); !errors.As(err, &many) || len(b) != 3001 {
+		t.Fatalf("got error %v, want a *DeletionsError; %d objects are left", err, len(b))
+	}
+	s.change = func(c *Config) { c.AllowDeletions = func() bool { return true } }
+	store = s.store("s3://b/p")
 	s.ok(store.Sync(context.Background(), ""))
 	if len(b) != 1 {
 		t.Errorf("%d objects are left, want 1", len(b))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
@@ -22,6 +23,8 @@ type site struct {
 	fsys                 durable.FS
 	exec                 exec.Runner
 	verify               func(ctx context.Context, path string) error
+	engine               string // for s3:// URIs; empty is s3cmd
+	change               func(*Config)
 }
 
 func newSite(t *testing.T) *site {
@@ -139,7 +142,14 @@ func (s *site) store(uri string) Store {
 	if uri == "" {
 		uri = cmp.Or(s.uri, "file://"+s.target)
 	}
-	store, err := New(Config{FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: s.config + "/s3cfg", Verify: s.verify})
+	c := Config{
+		FS: s.fsys, Exec: s.exec, Root: s.root, URI: uri, ConfigDir: s.config, S3cmdConfig: s.config + "/s3cfg", Verify: s.verify,
+		Engine: cmp.Or(s.engine, S3cmd), Clock: realClock{},
+	}
+	if s.change != nil {
+		s.change(&c)
+	}
+	store, err := New(c)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -158,5 +168,19 @@ func (s *site) fails(err error, want string) {
 	s.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
 		s.Fatalf("got error %v, want one with %q", err, want)
+	}
+}
+
+// realClock is the machine's.
+type realClock struct{}
+
+func (realClock) Now() time.Time { return time.Now() }
+
+func (realClock) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

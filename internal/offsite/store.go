@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
@@ -29,8 +31,26 @@ type Store interface {
 	// included. The path "" is all of ROOT_PATH.
 	Sync(ctx context.Context, path string) error
 
+	// Preview shows what a Push of the path would do, or with deletions a
+	// Sync, and does nothing.
+	Preview(ctx context.Context, path string, deletions bool, show func(Change)) error
+
 	// String is the store's URI, for messages.
 	String() string
+}
+
+// Engines for s3:// URIs.
+const (
+	Native = "native" // the default
+	S3cmd  = "s3cmd"
+)
+
+// Progress is how far a Push or Sync has come. The totals grow until Whole is
+// set: what is to be sent is found while it is sent.
+type Progress struct {
+	Files, Bytes           int64
+	TotalFiles, TotalBytes int64
+	Whole                  bool
 }
 
 // Config is what a store is made from.
@@ -59,8 +79,42 @@ type Config struct {
 	// what Push or Sync returns.
 	Verify func(ctx context.Context, path string) error
 
-	// Verbose, when it is not nil, hears of each thing that is done.
+	// Engine carries out what is for an s3:// URI; empty is [Native].
+	Engine string
+
+	// AllowDeletions, when it is not nil, tells whether a Sync may delete most
+	// of what is off-site. See [DeletionsError].
+	AllowDeletions func() bool
+
+	// Verbose, when it is not nil, hears of each thing that is done, from
+	// several goroutines.
 	Verbose func(message string)
+
+	// The rest is for the native engine.
+
+	// Clock is required.
+	Clock Clock
+
+	// Getenv looks up an environment variable, which the file of S3cmdConfig
+	// may refer to. It may be nil: none is set.
+	Getenv func(name string) (value string, set bool)
+
+	// S3Workers is how many requests are under way at once, 0 the default.
+	S3Workers int
+
+	// S3Timeout is how long the engine goes on trying without getting
+	// anywhere, 0 the default.
+	S3Timeout time.Duration
+
+	// S3NoSSE says that server-side encryption is not asked for.
+	S3NoSSE bool
+
+	// Progress, when it is not nil, hears often how far a Push or Sync has
+	// come, from several goroutines.
+	Progress func(Progress)
+
+	// Warn, when it is not nil, hears of what a person should know.
+	Warn func(message string)
 }
 
 // UnavailableError says that the store cannot be used now, and what to do
@@ -101,10 +155,15 @@ func New(c Config) (Store, error) {
 	if c.Verbose == nil {
 		c.Verbose = func(string) {}
 	}
-	base := base{Config: c, local: local{fsys: c.FS, root: filepath.Clean(c.Root)}}
+	if c.Getenv == nil {
+		c.Getenv = func(string) (string, bool) { return "", false }
+	}
+	base := base{Config: c, local: local{fsys: c.FS, root: filepath.Clean(c.Root)}, judging: &sync.Mutex{}}
 	switch {
-	case strings.HasPrefix(c.URI, "s3://"):
+	case strings.HasPrefix(c.URI, "s3://") && c.Engine == S3cmd:
 		return newS3cmd(base)
+	case strings.HasPrefix(c.URI, "s3://"):
+		return newNative(base)
 	case strings.HasPrefix(c.URI, "file://"):
 		return newDirectory(base)
 	}
@@ -114,7 +173,8 @@ func New(c Config) (Store, error) {
 // base is what the engines have in common.
 type base struct {
 	Config
-	local local
+	local   local
+	judging *sync.Mutex // one Verify at a time
 }
 
 // String implements [Store].
@@ -128,6 +188,8 @@ func (b *base) mayReplace(ctx context.Context, p string) error {
 	if b.Verify == nil {
 		return nil
 	}
+	b.judging.Lock()
+	defer b.judging.Unlock()
 	if err := b.Verify(ctx, p); err != nil {
 		return fmt.Errorf("%s: is not sent: %w", p, err)
 	}

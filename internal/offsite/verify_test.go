@@ -16,7 +16,7 @@ import (
 // what begins with "rotten".
 func (s *site) asked(rotten error) *[]string {
 	var asked []string
-	s.verify = func(_ context.Context, path string) error {
+	s.verify = func(_ context.Context, path string) error { // never two at a time
 		asked = append(asked, path)
 		content, err := os.ReadFile(filepath.Join(s.root, path))
 		if err == nil && strings.HasPrefix(string(content), "rotten") {

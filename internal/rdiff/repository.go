@@ -44,8 +44,14 @@ import (
 // mirror.
 const DataDir = "rdiff-backup-data"
 
-// Log is the one file in DataDir that rdiff-backup changes in place.
+// Log is what a backup appends to in DataDir.
 const Log = "backup.log"
+
+// IsLog tells whether the file at a path is a log in DataDir: backup.log,
+// regress.log, restore.log. These alone rdiff-backup changes in place.
+func IsLog(path string) bool {
+	return strings.HasSuffix(path, ".log") && filepath.Base(filepath.Dir(path)) == DataDir
+}
 
 // TempPrefix begins the names of rdiff-backup's own temporary files.
 const TempPrefix = "rdiff-backup.tmp."

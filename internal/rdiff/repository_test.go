@@ -297,3 +297,18 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// TestLogsAreWhatIsChangedInPlace: a clone by hard links must not share them.
+func TestLogsAreWhatIsChangedInPlace(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/r/rdiff-backup-data/backup.log":                          true,
+		"/r/rdiff-backup-data/regress.log":                         true,
+		"/r/shop.log":                                              false,
+		"/r/rdiff-backup-data/increments/shop.log":                 false,
+		"/r/rdiff-backup-data/error_log.2026-11-23T06:03:31Z.data": false,
+	} {
+		if got := rdiff.IsLog(path); got != want {
+			t.Errorf("%s: got %v", path, got)
+		}
+	}
+}

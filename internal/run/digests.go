@@ -19,6 +19,7 @@ import (
 	"btw-backup/internal/destination"
 	"btw-backup/internal/durable"
 	"btw-backup/internal/rdiff"
+	"btw-backup/internal/syncstate"
 	"btw-backup/internal/tbz"
 )
 
@@ -210,6 +211,10 @@ func (p *Place) catchUpDigests() error {
 	}
 	files, err := filesOf(p.run.FS, p.Dir, b.Name())
 	if err != nil || !list.catchUp(b.Name(), files) {
+		return err
+	}
+	// The chain may have been sent already, with the list as it was.
+	if err := p.register(syncstate.Push, destination.DigestsName); err != nil {
 		return err
 	}
 	return p.writeDigests(list)

@@ -80,7 +80,11 @@ func (r *Run) checkMarker(root string, state *syncstate.Journal) error {
 		return Refuse("ROOT_PATH %s does not bear the marker %s that it bore: is it mounted? If the disk is a new one, "+
 			"copy the backups to it, from the old one or from the off-site copy; the marker comes along", root, destination.RootMarker)
 	case memory == "":
-		// The config directory was made anew; the disk is one of ours.
+		// The config directory was made anew; the disk is one of ours. Or a run
+		// was killed between the two: then the marker may not be durable yet.
+		if err := durable.SyncDir(r.FS, root); err != nil {
+			return err
+		}
 		return durable.WriteBytes(r.FS, memoryPath, []byte(marker+"\n"), nil)
 	case marker != memory:
 		return Refuse("ROOT_PATH %s is not the one that it was: its marker %s differs from %s. If this is the right one, and "+

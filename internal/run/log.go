@@ -53,7 +53,9 @@ func appendLine(fsys durable.FS, name, line string) (err error) {
 	return f.Sync()
 }
 
-// cutLog cuts off a last line of the log that has no end.
+// cutLog cuts off a last line of the log that has no end. The log is made
+// durable in any case: a run that was killed may have written to it, and what
+// is sent must not be lost here.
 func (p *Place) cutLog() error {
 	if !p.contents.HasLog {
 		return nil
@@ -69,8 +71,11 @@ func (p *Place) cutLog() error {
 		return err
 	}
 	whole, err := lastLineEnd(f, size)
-	if err != nil || whole == size {
+	if err != nil {
 		return err
+	}
+	if whole == size {
+		return f.Sync()
 	}
 	if err := f.Truncate(whole); err != nil {
 		return err

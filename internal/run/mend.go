@@ -158,7 +158,7 @@ func (p *Place) clone(name string) (string, error) {
 		return "", err
 	}
 	return clone, durable.Clone(p.run.FS, filepath.Join(p.Dir, name), clone, func(file string, info fs.FileInfo) bool {
-		return filepath.Base(file) == rdiff.Log || p.owner.changes(info)
+		return rdiff.IsLog(file) || p.owner.changes(info)
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
 	"btw-backup/internal/run"
 	"btw-backup/internal/settings"
 	"btw-backup/internal/testkit/tools"
@@ -56,6 +57,8 @@ func (s *stage) Sleep(_ context.Context, d time.Duration) error {
 func (s *stage) Warn(message string)    { s.warns = append(s.warns, message) }
 func (s *stage) Info(string)            {}
 func (s *stage) Progress(string, int64) {}
+
+func (s *stage) Transfer(string, offsite.Progress) {}
 
 // world returns what a run stands on. Settings are not read from a file: that
 // has tests of its own.
@@ -139,7 +142,8 @@ func keepRdiff(ctx context.Context, content string) func(*run.Run) error {
 	}
 }
 
-// TestTheOrderOfEachKeeping holds every kind of run to the protocol: durable
+// TestTheOrderOfEachKeeping holds every kind of run to the protocol: what a
+// killed run did not sync, synced; then the artifact durable
 // under a temporary name, registered, renamed, the name durable, recorded, sent,
 // marked as done.
 func TestTheOrderOfEachKeeping(t *testing.T) {
@@ -150,6 +154,7 @@ func TestTheOrderOfEachKeeping(t *testing.T) {
 	s.perform(func(r *run.Run) error { return r.SendPending(ctx, true) }) // the marker of ROOT_PATH
 
 	s.expect("tar, first", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 mkdir root/tar
 sync root
 sync root/tar
@@ -177,8 +182,10 @@ sync config/sync_state
 `)
 	s.now = s.now.Add(time.Hour)
 	s.expect("tar, unchanged for the first time", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 sync root
 sync root/tar
+sync root/tar/.btw-records
 append "+push tar/log.txt"
 sync config/sync_state
 open root/tar/.btw-tmp-log.txt
@@ -190,8 +197,11 @@ append "-push tar/log.txt"
 sync config/sync_state
 `)
 	s.expect("tar, unchanged again", s.perform(keepTar(ctx, "one")), `
+sync config/sync_state
 sync root
 sync root/tar
+sync root/tar/.btw-records
+sync root/tar/log.txt
 append "+push tar/log.txt"
 sync config/sync_state
 append root/tar/log.txt
@@ -201,6 +211,7 @@ append "-push tar/log.txt"
 sync config/sync_state
 `)
 	s.expect("rdiff, full", s.perform(keepRdiff(ctx, "one")), `
+sync config/sync_state
 mkdir root/rdiff
 sync root
 sync root/rdiff
@@ -230,8 +241,10 @@ sync config/sync_state
 `)
 	s.now = s.now.Add(time.Hour)
 	increment := `
+sync config/sync_state
 sync root
 sync root/rdiff
+sync root/rdiff/.btw-records
 open root/rdiff/.btw-tmp-artifact/backup.tar
 sync root/rdiff/.btw-tmp-artifact/backup.tar
 clone into root/rdiff/.btw-tmp-chain

@@ -34,6 +34,9 @@ func (p *Place) recover(ctx context.Context) error {
 	if err := p.removeTemps(); err != nil {
 		return err
 	}
+	if err := p.syncRecords(); err != nil {
+		return err
+	}
 	if err := p.cutLog(); err != nil {
 		return err
 	}
@@ -125,6 +128,16 @@ func (p *Place) removeTemps() error {
 		}
 	}
 	return nil
+}
+
+// syncRecords makes the names of the records durable: a run that was killed may
+// have renamed one and not synced the directory.
+func (p *Place) syncRecords() error {
+	err := durable.SyncDir(p.run.FS, filepath.Join(p.Dir, destination.RecordDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // setAside renames what has a backup's name and is none, so that nobody takes

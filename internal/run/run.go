@@ -39,6 +39,10 @@ type Run struct {
 	down    error             // why the store cannot be used any more in this run
 	sources map[string]string // by destination: whose settings say how it is backed up
 	begun   []string          // the destinations to which it is to make a backup
+	sending string            // what is being sent, for a person
+
+	allowDeletions bool // most of what is off-site may be deleted
+	previewed      bool // nothing is sent, only shown
 }
 
 type failure struct {
@@ -160,6 +164,10 @@ func (r *Run) Prepare(ctx context.Context) error {
 	r.store, err = offsite.New(offsite.Config{
 		FS: r.FS, Exec: r.Exec, Root: general.RootPath, URI: general.S3Prefix,
 		S3cmdConfig: general.S3cmdConfig, ConfigDir: r.Config.Path, Verify: r.verify,
+		Engine: general.S3Engine, S3NoSSE: general.S3NoSSE, S3Workers: general.S3Workers, S3Timeout: general.S3Timeout,
+		Clock: r.Clock, Getenv: r.Getenv, Warn: r.Log.Warn, Verbose: r.Verbose,
+		AllowDeletions: func() bool { return r.allowDeletions },
+		Progress:       func(p offsite.Progress) { r.Log.Transfer(r.sending, p) },
 	})
 	if err != nil {
 		return Refused(err)
@@ -211,7 +219,9 @@ func (r *Run) finish(ctx context.Context, runErr error) error {
 	}
 	// What is due is sent even if the recipe failed: an old backup that waits
 	// for its copy has not become less dear.
-	if runErr == nil || ctx.Err() == nil && (len(r.kept) > 0 || !errors.As(runErr, new(*Refusal))) {
+	if r.previewed {
+		// Whoever asks what would be done does not want it done.
+	} else if runErr == nil || ctx.Err() == nil && (len(r.kept) > 0 || !errors.As(runErr, new(*Refusal))) {
 		if err := r.SendPending(ctx, false); runErr == nil {
 			runErr = err
 		}

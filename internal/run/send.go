@@ -255,7 +255,8 @@ func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
 	if err != nil {
 		return err
 	}
-	r.Log.Progress("sending "+shown(entry.Path), -1)
+	r.sending = "sending " + shown(entry.Path)
+	r.Log.Progress(r.sending, -1)
 	err = r.transfer(ctx, entry)
 	switch {
 	case ctx.Err() != nil:
@@ -268,6 +269,12 @@ func (r *Run) sendHeld(ctx context.Context, entry syncstate.Entry) error {
 		r.tried[entry] = true
 		r.refused = append(r.refused, err)
 		return r.state.Withdraw(entry)
+	case errors.As(err, new(*offsite.DeletionsError)):
+		// It stays pending, so that "sync --allow-deletions" finds it; until
+		// then it is refused again and again.
+		r.tried[entry] = true
+		r.refused = append(r.refused, err)
+		return nil
 	case err != nil:
 		r.notSent(entry, err)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"btw-backup/internal/durable"
 	"btw-backup/internal/exec"
 	"btw-backup/internal/lock"
+	"btw-backup/internal/offsite"
 	"btw-backup/internal/settings"
 )
 
@@ -21,6 +22,13 @@ type World struct {
 
 	// Pinger tells a monitor; nil means that there is none to be told.
 	Pinger Pinger
+
+	// Getenv, when it is not nil, looks up an environment variable.
+	Getenv func(name string) (value string, set bool)
+
+	// Verbose, when it is not nil, hears of each file that is sent or deleted
+	// off-site, from several goroutines.
+	Verbose func(message string)
 
 	// LockTimeout, when it is not nil, counts instead of the setting.
 	LockTimeout *time.Duration
@@ -49,6 +57,9 @@ type Log interface {
 	// Progress is for a person who watches: what is going on and how many
 	// bytes it has come to. It may be called often.
 	Progress(what string, bytes int64)
+	// Transfer is for a person who watches: how far a sending has come. It may
+	// be called often, and from several goroutines.
+	Transfer(what string, p offsite.Progress)
 }
 
 // SystemClock is the machine's.

@@ -42,6 +42,16 @@ type General struct {
 	S3Prefix    string
 	S3cmdConfig string
 
+	// S3Engine is what speaks to an s3:// prefix: "native", which empty is
+	// too, or "s3cmd", the program. S3NoSSE says that the server is not asked
+	// to encrypt, S3Workers how many requests are under way at once, 0 the
+	// engine's own number, and S3Timeout how long it goes on trying without
+	// getting anywhere, 0 the engine's own time.
+	S3Engine  string
+	S3NoSSE   bool
+	S3Workers int
+	S3Timeout time.Duration
+
 	// LockTimeout is how long a run waits for another one.
 	LockTimeout time.Duration
 
@@ -153,7 +163,10 @@ func (d Dir) General() (General, error) {
 	if err != nil {
 		return g, err
 	}
-	if err := v.check(slices.Concat(hookSettings, []string{"ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT"})...); err != nil {
+	if err := v.check(slices.Concat(hookSettings, []string{
+		"ROOT_PATH", "S3_URI_PREFIX", "S3CMD_CONFIG", "LOCK_TIMEOUT", "STALL_TIMEOUT",
+		"S3_ENGINE", "S3_SSE", "S3_WORKERS", "S3_TIMEOUT",
+	})...); err != nil {
 		return g, err
 	}
 	if g.Hooks, err = v.hooks(); err != nil {
@@ -174,6 +187,9 @@ func (d Dir) General() (General, error) {
 	if g.StallTimeout, err = v.span("STALL_TIMEOUT", DefaultStallTimeout); err != nil {
 		return g, err
 	}
+	if err := v.s3(&g); err != nil {
+		return g, err
+	}
 	if g.RootPath == "" {
 		return g, &MissingError{Name: "ROOT_PATH", File: v.file, None: !exists}
 	}
@@ -182,6 +198,35 @@ func (d Dir) General() (General, error) {
 	}
 	g.RootPath = filepath.Clean(g.RootPath)
 	return g, nil
+}
+
+// s3 reads how the off-site copy is spoken to.
+func (v values) s3(g *General) (err error) {
+	if g.S3Engine, err = v.text("S3_ENGINE", ""); err != nil {
+		return err
+	}
+	if _, given := v.all["S3_ENGINE"]; given && g.S3Engine != "native" && g.S3Engine != "s3cmd" {
+		return v.wrong("S3_ENGINE", `"native" or "s3cmd"`, g.S3Engine)
+	}
+	switch sse, given := v.all["S3_SSE"]; {
+	case given && sse == nil:
+		g.S3NoSSE = true
+	case given && sse != "AES256": // a key of one's own is kms_key in S3CMD_CONFIG
+		return v.wrong("S3_SSE", `"AES256", or None to do without encryption on the server`, sse)
+	}
+	if g.S3Workers, err = v.count("S3_WORKERS", 0); err != nil {
+		return err
+	}
+	if most := 256; g.S3Workers > most || v.all["S3_WORKERS"] == int64(0) {
+		return v.wrong("S3_WORKERS", "a whole number from 1 to 256", v.all["S3_WORKERS"])
+	}
+	if g.S3Timeout, err = v.span("S3_TIMEOUT", 0); err != nil {
+		return err
+	}
+	if _, given := v.all["S3_TIMEOUT"]; given && g.S3Timeout < time.Second {
+		return v.wrong("S3_TIMEOUT", `one second or more, such as "60s"`, v.all["S3_TIMEOUT"])
+	}
+	return nil
 }
 
 // NeedOffsite says in an error which setting is missing for the off-site

@@ -121,7 +121,10 @@ func TestFailedAppend(t *testing.T) {
 			f := newFixture(t, now+"+push a\n")
 			test.fsys.calls = new([]string)
 			f.cfg.FS = &test.fsys
+			later := test.fsys.syncErrs // Open syncs what there is
+			test.fsys.syncErrs = nil
 			j := f.open()
+			test.fsys.syncErrs = later
 			if err := j.Register(tarball, chain); !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}

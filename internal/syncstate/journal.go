@@ -85,13 +85,17 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	return j, nil
 }
 
-// create sees to it that the file is there, and its name durable.
+// create sees to it that the file is there, and that it is durable: its name,
+// and what a run wrote that was killed before it could sync it.
 func create(fsys durable.FS, path string) error {
 	f, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE, durable.FileMode)
 	if err != nil {
 		return err
 	}
 	info, err := f.Stat()
+	if err == nil && info.Size() > 0 {
+		err = f.Sync()
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

@@ -1,152 +1,121 @@
 // Package s3server starts a real S3 server for a test: one that checks
-// signatures and keeps what it is sent, as plain files that a test can look
-// at.
+// signatures and keeps what it is sent, where a test can look at it.
 //
-// The server is the program in testserver/, a module of its own. It is built
-// by [Start], about a minute the first time, and from then on Go's cache has
-// it. Each test gets a server of its own, with keys made up for it, which
-// ends with the test: at its cleanup, or, should the test die, when the pipe
-// to its standard input closes.
+// There are two, since each reads the protocol differently: versitygw, a
+// gateway on plain files that is ready at once and ignores encryption, and
+// MinIO, which really encrypts. [Access] is what a client has to know of
+// either; the packages fakes3, faultproxy and slowlink speak of it too.
+//
+//	server := s3server.Start(t, s3server.MinIO)
+//	server.S3cfg(t, config, "server_side_encryption = True")
+//
+// The servers are programs of modules of their own, testserver/ and
+// testserver/minio/, since each brings a hundred dependencies or more that
+// the product has no use for. [Start] builds what is not built yet: a minute,
+// and two or three for MinIO; from then on it lies ready. Each test gets a
+// server of its own, with keys made up for it, which ends with the test: at
+// its cleanup, or, should the test die, when the pipe to its standard input
+// closes.
 package s3server
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/rand"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 )
 
-// Server is a running server.
-type Server struct {
-	Endpoint             string // 127.0.0.1:PORT; http, path style
-	AccessKey, SecretKey string
-	Bucket               string // it is there, and empty
-	Dir                  string // the bucket's objects, as plain files: DIR/KEY
+// Kind is one of the servers.
+type Kind int
 
-	data   string
-	cmd    *exec.Cmd
-	stdin  io.Closer
-	stderr *bytes.Buffer
+// The kinds of servers.
+const (
+	// VersityGW keeps each object as a plain file, and has none of the
+	// encryption that it is asked for.
+	VersityGW Kind = iota
+	// MinIO encrypts what it is asked to encrypt.
+	MinIO
+)
+
+// Kinds are all of them, for tests that go through them.
+var Kinds = []Kind{VersityGW, MinIO}
+
+func (k Kind) String() string {
+	if k == MinIO {
+		return "minio"
+	}
+	return "versitygw"
 }
 
-// Start starts a server for the test.
-func Start(t testing.TB) *Server {
+// Server is a running server.
+type Server struct {
+	Access
+	Kind Kind
+	Data string // all that the server writes lies below it
+	Dir  string // the bucket's objects; versitygw: as plain files, DIR/KEY
+
+	program string
+	kmsKey  string  // MinIO's
+	process process // nil: it does not run
+}
+
+// process is a server that runs.
+type process interface {
+	pid() int
+	end(how syscall.Signal) // and wait until it is gone
+}
+
+// Start starts a server for the test: versitygw, unless another kind is
+// named.
+func Start(t testing.TB, kind ...Kind) *Server {
 	t.Helper()
-	program := build(t)
 	s := &Server{
-		AccessKey: rand.Text(),
-		SecretKey: rand.Text(),
-		Bucket:    "btw-" + strings.ToLower(rand.Text()[:8]),
-		data:      t.TempDir(),
+		Access: Access{
+			AccessKey: rand.Text(),
+			SecretKey: rand.Text(),
+			Bucket:    "btw-" + strings.ToLower(rand.Text()[:8]),
+		},
+		Data: t.TempDir(),
 	}
-	s.Dir = filepath.Join(s.data, "buckets", s.Bucket)
-	s.start(t, program)
+	if len(kind) > 0 {
+		s.Kind = kind[0]
+	}
+	var err error
+	if s.program, err = Build(s.Kind); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.Stop)
+	s.Restart(t)
 	return s
 }
 
-func (s *Server) start(t testing.TB, program string) {
+// Restart starts a server again that was stopped or killed, on what it left.
+// Its Endpoint is another one then.
+func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	s.stderr = &bytes.Buffer{}
-	s.cmd = exec.Command(program, "-dir", s.data, "-bucket", s.Bucket)
-	s.cmd.Env = append(os.Environ(), "ACCESS_KEY="+s.AccessKey, "SECRET_KEY="+s.SecretKey)
-	s.cmd.Stderr = s.stderr
-	stdin, err := s.cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+	s.Stop()
+	start := s.startVersityGW
+	if s.Kind == MinIO {
+		start = s.startMinIO
 	}
-	s.stdin = stdin
-	stdout, err := s.cmd.StdoutPipe()
-	if err != nil {
+	if err := start(s.program); err != nil {
 		t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if _, scanErr := fmt.Sscanf(line, "endpoint %s", &s.Endpoint); err != nil || scanErr != nil {
-		s.Stop()
-		t.Fatalf("the S3 server did not start: %q\n%s", line, s.stderr)
 	}
 }
 
 // Stop ends the server and waits until it is gone: what the test sends from
 // then on is refused. The test's end does it too.
-func (s *Server) Stop() {
-	if s.cmd.ProcessState != nil {
-		return
-	}
-	_ = s.stdin.Close()
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
-}
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// URI gives the s3:// URI of a key in the bucket.
-func (s *Server) URI(key string) string { return "s3://" + s.Bucket + "/" + key }
+// Kill ends the server in the middle of whatever it does.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// S3cfg writes a configuration file for s3cmd, with extra lines at its end.
-func (s *Server) S3cfg(t testing.TB, path string, extra ...string) {
-	t.Helper()
-	lines := append([]string{
-		"[default]",
-		"access_key = " + s.AccessKey,
-		"secret_key = " + s.SecretKey,
-		"host_base = " + s.Endpoint,
-		"host_bucket = " + s.Endpoint, // without %(bucket)s: path style
-		"use_https = False",
-		"bucket_location = us-east-1",
-	}, extra...)
-	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+// Pid is the server's process.
+func (s *Server) Pid() int { return s.process.pid() }
+
+func (s *Server) end(how syscall.Signal) {
+	if s.process != nil {
+		s.process.end(how)
+		s.process = nil
 	}
 }
-
-// build builds the server, once a process. Packages that are tested side by
-// side may do it at the same time: each builds under a name of its own, and
-// the rename gives every one of them a whole program.
-func build(t testing.TB) string {
-	t.Helper()
-	program, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return program
-}
-
-var built = sync.OnceValues(func() (string, error) {
-	_, here, _, ok := runtime.Caller(0)
-	if !ok || !filepath.IsAbs(here) {
-		return "", fmt.Errorf("s3server: cannot tell where the source lies (built with -trimpath?): %q", here)
-	}
-	source := filepath.Join(filepath.Dir(here), "..", "..", "..", "testserver")
-	cache, err := os.UserCacheDir()
-	if err != nil { // no HOME
-		cache = filepath.Join(os.TempDir(), fmt.Sprintf("btw-backup-cache-%d", os.Getuid()))
-	}
-	cache = filepath.Join(cache, "btw-backup")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp(cache, "building-")
-	if err != nil {
-		return "", err
-	}
-	_ = f.Close()
-	defer os.Remove(f.Name()) //nolint:errcheck // gone once it is renamed
-	cmd := exec.Command("go", "build", "-o", f.Name(), ".")
-	cmd.Dir = source
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s: %w\n%s", source, err, output)
-	}
-	program := filepath.Join(cache, "testserver")
-	return program, os.Rename(f.Name(), program)
-})

@@ -32,6 +32,8 @@ var All = []Tool{
 	{"bzip2", "bzip2"},
 	{"rdiff-backup", "rdiff-backup"},
 	{"s3cmd", "s3cmd"},
+	// What the benchmarks measure us against.
+	{"rclone", "rclone"},
 	{"psql", "postgresql-client"},
 	{"pg_dump", "postgresql-client"},
 	{"pg_dumpall", "postgresql-client"},
