@@ -7,17 +7,22 @@
 // deletions included. Which of them is due, and when, is the journal's
 // business (internal/syncstate); one sender at a time is the caller's.
 //
-// Two engines carry the deeds out, chosen by the scheme of S3_URI_PREFIX: the
-// program s3cmd (s3://bucket/prefix) and a directory (file:///path), a second
-// disk or a mount. What they share stands in files of its own, so that a
-// native S3 engine can join them:
+// Three engines carry the deeds out: for s3://bucket/prefix the program s3cmd
+// or our own, native, by a setting; for file:///path a directory, a second disk
+// or a mount. What they share stands in files of its own:
 //
 //   - path.go: what a path is, and which names never leave this machine
 //   - local.go: the walk of the local side, whole or an error
 //   - rdiff.go: the order inside an rdiff-backup repository
-//   - empty.go: the doubt about a directory that is empty
+//   - empty.go, toomany.go: the doubts about a directory that is empty, and
+//     about deleting most of what is there
 //   - plan.go: from what is here and what is there to what is to be done, and
 //     the doing in order
+//
+// The native engine must do with little memory whatever the number of files,
+// so it plans only repositories as a whole. All else it decides while the local
+// walk (ordered.go) and the listing (native_list.go) go by side by side
+// (native_tree.go), and MD5s that it has found once it remembers (memory.go).
 //
 // # What an engine may rely on, and what it must never do
 //

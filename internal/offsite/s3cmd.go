@@ -327,8 +327,11 @@ func (s *s3cmd) run(ctx context.Context, dir, verb string, args ...string) (exec
 func (s *s3cmd) runTo(ctx context.Context, stdout io.Writer, dir, verb string, args ...string) (exec.Result, error) {
 	all := []string{"s3cmd", "--config=" + s.S3cmdConfig, "--encoding=UTF-8", "--no-progress", "--max-delete=-1"}
 	if verb == "put" {
+		if !s.S3NoSSE {
+			all = append(all, "--server-side-encryption")
+		}
 		// With the server gone it would try every single file for 45 seconds.
-		all = append(all, "--server-side-encryption", "--stop-on-error")
+		all = append(all, "--stop-on-error")
 	}
 	result, err := s.Exec.Run(ctx, exec.Cmd{
 		Args:    append(append(all, verb), args...),

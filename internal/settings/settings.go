@@ -42,8 +42,8 @@ type General struct {
 	S3Prefix    string
 	S3cmdConfig string
 
-	// S3Engine is what speaks to an s3:// prefix: "native", which empty is
-	// too, or "s3cmd", the program. S3NoSSE says that the server is not asked
+	// S3Engine is what speaks to an s3:// prefix: "s3cmd", the program, or
+	// "native". S3NoSSE says that the server is not asked
 	// to encrypt, S3Workers how many requests are under way at once, 0 the
 	// engine's own number, and S3Timeout how long it goes on trying without
 	// getting anywhere, 0 the engine's own time.
@@ -64,6 +64,10 @@ type General struct {
 // DefaultStallTimeout is how long a tool may do nothing: longer than a server
 // that wakes up, or a lock in a database that is held for a moment, takes.
 const DefaultStallTimeout = time.Hour
+
+// DefaultS3Engine is the program that existing installations use, until the
+// native engine has had its time beside it.
+const DefaultS3Engine = "s3cmd"
 
 // DefaultLockTimeout is how long a run waits for another one that holds what
 // it needs: longer than a large backup takes, and shorter than a day, so that
@@ -202,10 +206,10 @@ func (d Dir) General() (General, error) {
 
 // s3 reads how the off-site copy is spoken to.
 func (v values) s3(g *General) (err error) {
-	if g.S3Engine, err = v.text("S3_ENGINE", ""); err != nil {
+	if g.S3Engine, err = v.text("S3_ENGINE", DefaultS3Engine); err != nil {
 		return err
 	}
-	if _, given := v.all["S3_ENGINE"]; given && g.S3Engine != "native" && g.S3Engine != "s3cmd" {
+	if g.S3Engine != "native" && g.S3Engine != "s3cmd" {
 		return v.wrong("S3_ENGINE", `"native" or "s3cmd"`, g.S3Engine)
 	}
 	switch sse, given := v.all["S3_SSE"]; {

@@ -85,14 +85,21 @@ func TestGeneral(t *testing.T) {
 	}{
 		{
 			"all of it", "ROOT_PATH = \"/srv/backup\"\nS3CMD_CONFIG = \"/etc/s3cfg\"\nS3_URI_PREFIX = \"s3://bucket/x\"\nLOCK_TIMEOUT = \"1h\"\nSTALL_TIMEOUT = \"20m\"",
-			settings.General{RootPath: "/srv/backup", S3cmdConfig: "/etc/s3cfg", S3Prefix: "s3://bucket/x", LockTimeout: time.Hour, StallTimeout: 20 * time.Minute},
+			settings.General{RootPath: "/srv/backup", S3cmdConfig: "/etc/s3cfg", S3Prefix: "s3://bucket/x", LockTimeout: time.Hour, StallTimeout: 20 * time.Minute, S3Engine: "s3cmd"},
 		},
-		{"no off-site", `ROOT_PATH="/b"`, settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
-		{"not clean", `ROOT_PATH="/srv//x/../backup/"`, settings.General{RootPath: "/srv/backup", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
-		{"the last one counts", "ROOT_PATH=\"/a\"\nROOT_PATH=\"/b\"", settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout}},
+		{
+			"the native engine", "ROOT_PATH=\"/b\"\nS3_ENGINE=\"native\"\nS3_SSE=null\nS3_WORKERS=8\nS3_TIMEOUT=\"2m\"",
+			settings.General{
+				RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout,
+				S3Engine: "native", S3NoSSE: true, S3Workers: 8, S3Timeout: 2 * time.Minute,
+			},
+		},
+		{"no off-site", `ROOT_PATH="/b"`, settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout, S3Engine: "s3cmd"}},
+		{"not clean", `ROOT_PATH="/srv//x/../backup/"`, settings.General{RootPath: "/srv/backup", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout, S3Engine: "s3cmd"}},
+		{"the last one counts", "ROOT_PATH=\"/a\"\nROOT_PATH=\"/b\"", settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout, S3Engine: "s3cmd"}},
 		{
 			"other names are let be", "ROOT_PATH=\"/b\"\nAWSCLI_PROFILE=\"x\"\nMY_HELPER=a function\nDEBUG=true\nPATH=[]\nTYPE=\"tar\"",
-			settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout},
+			settings.General{RootPath: "/b", LockTimeout: settings.DefaultLockTimeout, StallTimeout: settings.DefaultStallTimeout, S3Engine: "s3cmd"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -110,6 +117,11 @@ func TestGeneralRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no ROOT_PATH", `S3CMD_CONFIG="/x"`, "you must specify ROOT_PATH in the general configuration, DIR/config.py"},
 		{"an empty one", `ROOT_PATH=""`, "you must specify ROOT_PATH in the general configuration, DIR/config.py"},
+		{"another engine", root + `S3_ENGINE="aws"`, `DIR/config.py: S3_ENGINE must be "native" or "s3cmd", not "aws"`},
+		{"another encryption", root + `S3_SSE="aws:kms"`, `DIR/config.py: S3_SSE must be "AES256", or None to do without encryption on the server, not "aws:kms"`},
+		{"no workers", root + `S3_WORKERS=0`, "DIR/config.py: S3_WORKERS must be a whole number from 1 to 256, not 0"},
+		{"a crowd of workers", root + `S3_WORKERS=1000`, "DIR/config.py: S3_WORKERS must be a whole number from 1 to 256, not 1000"},
+		{"no patience", root + `S3_TIMEOUT="0s"`, `DIR/config.py: S3_TIMEOUT must be one second or more, such as "60s", not "0s"`},
 		{"relative", `ROOT_PATH="backups"`, `DIR/config.py: ROOT_PATH must be an absolute path, not "backups"`},
 		{"a number", `ROOT_PATH=7`, "DIR/config.py: ROOT_PATH must be a string in quotes, not 7"},
 		{"a fraction", `ROOT_PATH=7.5`, "DIR/config.py: ROOT_PATH must be a string in quotes, not 7.5"},
