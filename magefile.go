@@ -63,7 +63,7 @@ func Test() error {
 	if err := <-servers; err != nil {
 		return err
 	}
-	return run("env", "CGO_ENABLED=1", "go", "test", "-race", "./...")
+	return run("env", "CGO_ENABLED=1", "GORACE=atexit_sleep_ms=10", "go", "test", "-race", "./...")
 }
 
 // Bench runs every benchmark once, or those that the environment variable BENCH matches, such as Offsite.

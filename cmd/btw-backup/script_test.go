@@ -73,7 +73,8 @@ func setup(env *testscript.Env) error {
 		"HOME": home, "CONFIG": filepath.Join(home, ".btw-backup"),
 		"ROOT": filepath.Join(env.WorkDir, "root"), "COPY": filepath.Join(env.WorkDir, "copy"),
 		"SRC": filepath.Join(env.WorkDir, "src"), "CLOCK": filepath.Join(env.WorkDir, "clock"),
-		"TZ": "Asia/Kathmandu", // no time that a person is told may depend on it
+		"TZ":     "Asia/Kathmandu",     // no time that a person is told may depend on it
+		"GORACE": "atexit_sleep_ms=10", // with the race detector, each program would sleep for a second before it ends
 	} {
 		env.Setenv(name, value)
 	}
