@@ -155,9 +155,6 @@ func TestNativeKilledServer(t *testing.T) {
 
 // TestNativeEncrypted: MinIO really encrypts.
 func TestNativeEncrypted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("MinIO is large")
-	}
 	t.Parallel()
 	s := newSite(t)
 	server := s3server.Start(t, s3server.MinIO)

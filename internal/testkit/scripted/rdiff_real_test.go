@@ -122,10 +122,7 @@ func TestScriptedRdiffBackupLeavesWhatTheRealOneLeaves(t *testing.T) {
 }
 
 func TestRealRdiffBackupIsStillThatOfThePage(t *testing.T) {
-	tools.Need(t, "rdiff-backup")
-	if _, err := osexec.LookPath("strace"); err != nil {
-		t.Skip("strace is not installed: apt-get install strace")
-	}
+	tools.Need(t, "rdiff-backup", "strace")
 	t.Parallel()
 	all := os.Getenv("RDIFF") == "real"
 	var fresh strings.Builder

@@ -42,6 +42,8 @@ var All = []Tool{
 	{"setfacl", "acl"},
 	{"initdb", "postgresql"},
 	{"postgres", "postgresql"},
+	// Kills rdiff-backup at each of its system calls.
+	{"strace", "strace"},
 	// A stand-in for the Python program that may run beside ours.
 	{"python3", "python3"},
 	// The race detector is linked by the C compiler.
